@@ -1,0 +1,145 @@
+// The arithmetic the engine is made of, once per instruction set. The scalar
+// reference defines the meaning; every other set passes backend_suite.h against it.
+//
+// Bits. Every output value depends only on its own inputs, through one fixed
+// sequence of operations per instruction set: a dot product gives the same bits
+// whether its row is computed alone, in a block of rows, in a list of rows, or
+// together with other tokens. That is what makes thread counts, batches and modes
+// agree bit for bit, so no kernel may choose its order by how much it was given.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "util/dtype.h"
+
+namespace thermocline {
+
+// Rows that a dot product reads: attention matrices, gate, up, the output head.
+// F32, F16, BF16: plain rows. Q8_0: cols int8 quants, then cols/32 F16 scales.
+// Q4_0: cols/2 bytes of nibbles in file order (byte i of a 32-block holds element i
+// low and element i+16 high, both offset by 8), then cols/32 F16 scales.
+struct RowMatrix {
+  const std::byte* data = nullptr;
+  DType type = DType::kF32;
+  int64_t rows = 0;
+  int64_t cols = 0;       // a multiple of 32 for quantised types
+  int64_t row_bytes = 0;  // distance between rows
+};
+
+// The down matrix, one row of d_model values per neuron, so that a neuron that
+// does not fire is not read. F32, F16, BF16: plain rows. Quantised files share a
+// scale among 32 neurons per output, so 32 neurons form a group, stored losslessly as
+// [32 rows of quants][cols F16 scales]; Q8_0 rows are cols int8, Q4_0 rows are
+// cols/2 bytes (per 32 columns 16 bytes: low nibble column c, high nibble column c+16).
+struct NeuronMatrix {
+  const std::byte* data = nullptr;
+  DType type = DType::kF32;
+  int64_t rows = 0;         // neurons; a multiple of 32 for quantised types
+  int64_t cols = 0;         // d_model; a multiple of 32 for quantised types
+  int64_t row_bytes = 0;    // distance between rows (of quants, for quantised types)
+  int64_t group_bytes = 0;  // distance between groups of 32; 0 for plain types
+};
+
+// Which rows of a RowMatrix: a list, or when list is null the range
+// [begin, begin + count).
+struct RowSet {
+  const uint32_t* list = nullptr;
+  int64_t begin = 0;
+  int64_t count = 0;
+};
+
+// Inputs of a dot product: F32, and for quantised weights also 8-bit blocks of 32.
+struct Activations {
+  const float* x = nullptr;  // [n_tokens][x_stride]
+  int64_t x_stride = 0;
+  int64_t n_tokens = 0;
+  int64_t cols = 0;
+  const int8_t* q = nullptr;       // [n_tokens][cols], in [-127, 127]
+  const float* q_scale = nullptr;  // [n_tokens][cols/32]
+  const int32_t* q_sum = nullptr;  // [n_tokens][cols/32], sum of the block's q
+};
+
+// Neurons to add up: row in the NeuronMatrix and position in h, pairwise.
+struct NeuronList {
+  const uint32_t* rows = nullptr;
+  const uint32_t* positions = nullptr;
+  int64_t count = 0;
+};
+
+enum class ActivationFunction : uint8_t { kRelu, kSilu, kGelu, kGeluTanh, kReluSquared };
+
+// A strided view of cached keys or values of one head: [n][head_dim].
+struct KvView {
+  const std::byte* data = nullptr;
+  DType type = DType::kF16;  // kF16 or kF32
+  int64_t stride = 0;        // bytes between positions
+  int64_t n = 0;             // positions
+  int64_t head_dim = 0;
+};
+
+struct Kernels {
+  const char* name;  // "scalar", "avx2", "avx512", "avx512-vnni", "neon"
+
+  // y[t * y_stride + r] = dot(W[r], x[t]) for every r in rows and every token.
+  // Quantised W: integer dots per block of 32, times both scales, summed in F32.
+  void (*matmul)(const RowMatrix& w, RowSet rows, const Activations& x, float* y,
+                 int64_t y_stride);
+
+  // One token: y[c] = fma(h[positions[i]], W[rows[i]][c], y[c]) for i in list order, for c in
+  // [0, cols). Quantised W: consecutive entries of one group are summed first, then scaled once.
+  // Entries with h == 0 must not change y.
+  void (*accumulate_neurons)(const NeuronMatrix& w, NeuronList list, const float* h, float* y);
+
+  // Several tokens, columns [col_begin, col_end), multiples of 32 or the end: per token the same
+  // sum as accumulate_neurons started from zero, then added once to y[t * y_stride + c].
+  void (*add_neurons)(const NeuronMatrix& w, NeuronList list, const float* h, int64_t h_stride,
+                      int64_t n_tokens, int64_t col_begin, int64_t col_end, float* y,
+                      int64_t y_stride);
+
+  // Blocks of 32: scale = max|x| / 127, q = round-half-even(x / scale), sum = Σ q. n % 32 == 0.
+  void (*quantize)(const float* x, int64_t n, int8_t* q, float* scale, int32_t* sum);
+
+  // out = x / sqrt(mean(x²) + epsilon) * weight.
+  void (*rms_norm)(const float* x, const float* weight, int64_t n, float epsilon, float* out);
+  // out = (x - mean) / sqrt(var + epsilon) * weight + bias.
+  void (*layer_norm)(const float* x, const float* weight, const float* bias, int64_t n,
+                     float epsilon, float* out);
+
+  // h[i] = act(gate[i]) * up[i]; with up null: act(gate[i]). In place allowed.
+  void (*activate)(ActivationFunction f, const float* gate, const float* up, int64_t n, float* h);
+  // y += x.
+  void (*add)(const float* x, int64_t n, float* y);
+
+  // scores[i] = scale * dot(q, keys[i]).
+  void (*attention_scores)(const float* q, KvView keys, float scale, float* scores);
+  // x = softmax(x), in place; n >= 1.
+  void (*softmax)(float* x, int64_t n);
+  // out[c] = Σ p[i] * values[i][c], i ascending.
+  void (*attention_mix)(const float* p, KvView values, float* out);
+
+  void (*f32_to_f16)(const float* x, int64_t n, uint16_t* out);  // round to nearest even
+  // Dequantises or widens one row of a RowMatrix (token embeddings).
+  void (*widen_row)(const RowMatrix& w, int64_t row, float* out);
+};
+
+// The scalar reference; always there.
+const Kernels& ReferenceKernels();
+
+// The best set that this processor supports, or the one named ("auto", "scalar",
+// "avx2", "avx512", "avx512-vnni", "neon"); null when it is unknown, not compiled in, or not supported here.
+const Kernels* SelectKernels(const char* name);
+
+// Every set this binary was compiled with and whether this processor runs it, best first.
+struct KernelChoice {
+  const char* name;
+  bool supported;
+  const char* needs;  // CPU features, for people
+};
+struct KernelChoices {
+  const KernelChoice* data;
+  int64_t count;
+};
+KernelChoices ListKernels();
+
+}  // namespace thermocline
