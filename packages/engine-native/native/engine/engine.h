@@ -1,0 +1,126 @@
+// An engine is loaded weights plus placement; sessions are timelines on it. Work is
+// handed in from any thread and carried out on the engine's own thread, several
+// sessions per pass over the weights; callbacks come from that thread.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "engine/observer.h"
+#include "engine/sampler.h"
+#include "engine/session.h"
+#include "engine/step.h"
+#include "io/model_file.h"
+#include "model/mode.h"
+#include "tiers/accountant.h"
+#include "tokenizer/tokenizer.h"
+#include "util/status.h"
+
+namespace thermocline {
+
+struct EngineOptions {
+  int threads = 0;             // 0: the processor's cores
+  int64_t context = 0;         // 0: what the model file says
+  DType kv_type = DType::kF16;
+  std::string kernels = "auto";
+  uint64_t ram_budget = 0;     // bytes; 0: none set
+  std::function<void(double)> progress;  // fraction of weights read; from the loading thread
+  const std::atomic<bool>* cancel = nullptr;
+};
+
+struct EngineInfo {
+  std::string path;
+  std::string container;  // "gguf" or "huggingface"
+  std::string name;
+  Hyperparameters model;
+  bool gated = false;
+  bool tied = false;
+  // Weight type per role: "embedding", "attention", "ffn", "output", in this order.
+  std::vector<std::pair<std::string, std::string>> weight_types;
+  std::string fingerprint;
+  Mode default_mode = Mode::kDense;
+  std::vector<Mode> modes;
+  int threads = 1;
+  std::string kernels;
+  int64_t context = 0;
+  std::string context_source;
+  DType kv_type = DType::kF16;
+  bool adds_bos = false;
+  std::vector<std::string> notices;
+};
+
+struct GenerateOptions {
+  SamplingOptions sampling;
+  int64_t max_tokens = -1;  // -1: until the end of text or of the context
+  Mode mode = Mode::kDense;
+  std::vector<std::string> stop;
+  bool ignore_eos = false;
+  CancelFlag cancel;  // may be null
+};
+
+enum class FinishReason { kEos, kStop, kLength, kContext, kAborted };
+const char* FinishReasonName(FinishReason reason);  // "eos", "stop", ...
+
+struct GenerateResult {
+  FinishReason reason = FinishReason::kLength;
+  std::vector<TokenId> tokens;  // generated, end of text left out
+  std::string text;
+  StepStats prefill;
+  StepStats decode;
+  std::vector<double> token_times_ms;  // since the call
+};
+
+// Per layer: the storage order (position -> neuron id) and the two tier ends.
+struct LayerPlan {
+  std::vector<uint32_t> order;
+  int64_t tier_end[2] = {0, 0};  // gpu: [0, e0), cpu: [e0, e1), flash: the rest
+};
+struct Plan {
+  std::vector<LayerPlan> layers;
+};
+
+class Engine {
+ public:
+  // Reads the model and places every weight. Takes as long as reading the file.
+  // Errors: those of OpenModelFile, Tokenizer::Create; kOutOfMemory (with the numbers) when the
+  // budget or the system has no room, before anything is allocated; kAborted.
+  static Result<std::shared_ptr<Engine>> Open(const std::string& path,
+                                              const EngineOptions& options);
+  virtual ~Engine() = default;
+
+  virtual const EngineInfo& info() const = 0;
+  virtual const Tokenizer& tokenizer() const = 0;
+  virtual std::vector<TierMemory> memory() const = 0;
+
+  // kOutOfMemory when the KV cache does not fit. context 0: the engine's.
+  virtual Result<std::shared_ptr<Session>> CreateSession(const SessionOptions& options) = 0;
+
+  using StepDone = std::function<void(Result<std::vector<Evaluation>>)>;
+  using ChunkFn = std::function<void(std::vector<TokenId> tokens, std::string text)>;
+  using GenerateDone = std::function<void(Result<GenerateResult>)>;
+  using StatusDone = std::function<void(Status)>;
+  using SessionDone = std::function<void(Result<std::shared_ptr<Session>>)>;
+
+  // Each call returns at once and calls `done` exactly once, also after Close (kClosed).
+  // Work on one session is carried out in the order it was handed in.
+  virtual void Step(std::vector<StepItem> items, StepOptions options, StepDone done) = 0;
+  // `chunk` gets each token's id with the whole characters it completed (text may be empty).
+  virtual void Generate(std::shared_ptr<Session> session, std::vector<TokenId> prompt,
+                        GenerateOptions options, ChunkFn chunk, GenerateDone done) = 0;
+  virtual void Truncate(std::shared_ptr<Session> session, int64_t length, StatusDone done) = 0;
+  virtual void Fork(std::shared_ptr<Session> session, SessionDone done) = 0;
+  virtual void CloseSession(std::shared_ptr<Session> session, StatusDone done) = 0;
+  // An empty plan restores the file's order.
+  virtual void SetPlan(Plan plan, StatusDone done) = 0;
+
+  // Ends running work (kClosed), then frees weights and caches. Blocks until the engine's thread
+  // has stopped; safe twice and from any thread but the engine's own.
+  virtual void Close() = 0;
+};
+
+}  // namespace thermocline

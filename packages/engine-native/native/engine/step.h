@@ -1,0 +1,47 @@
+// What one batched step takes and gives.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "engine/observer.h"
+#include "engine/session.h"
+#include "model/mode.h"
+
+namespace thermocline {
+
+using CancelFlag = std::shared_ptr<std::atomic<bool>>;
+
+// Tokens to append to a session, and where logits are wanted (indices into tokens, ascending).
+struct StepItem {
+  std::shared_ptr<Session> session;
+  std::vector<TokenId> tokens;
+  std::vector<int64_t> logits;
+};
+
+struct StepOptions {
+  Mode mode = Mode::kDense;
+  CancelFlag cancel;                     // may be null
+  std::shared_ptr<Observer> observer;    // may be null
+};
+
+// Bytes are those of weights and KV that the arithmetic read, by tier (gpu, cpu, flash).
+struct StepStats {
+  int64_t tokens = 0;
+  double time_ms = 0;
+  uint64_t bytes_read[3] = {0, 0, 0};
+  uint64_t ffn_bytes_read[3] = {0, 0, 0};
+  std::vector<uint64_t> fired;    // [layers] firings
+  std::vector<uint64_t> neurons;  // [layers] neurons x tokens
+
+  void Add(const StepStats& other);
+};
+
+struct Evaluation {
+  std::vector<std::vector<float>> logits;  // [wanted][vocab]
+  StepStats stats;
+};
+
+}  // namespace thermocline
