@@ -184,7 +184,10 @@ export interface Engine {
   tokenText(token: number): string;
   createSession(options?: SessionOptions): Promise<Session>;
   /** Several sessions in one pass over the weights; each row as if it were alone. */
-  step(items: readonly StepItem[], options?: { mode?: Mode; signal?: AbortSignal }): Promise<Evaluation[]>;
+  step(
+    items: readonly StepItem[],
+    options?: { mode?: Mode; signal?: AbortSignal },
+  ): Promise<Evaluation[]>;
   /** Re-lays the neurons between tokens; sessions keep their timelines. */
   setPlan(plan: PlacementPlan | null): Promise<void>;
   memory(): TierMemory[];

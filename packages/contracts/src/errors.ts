@@ -78,5 +78,5 @@ export function isPipelineError<C extends ErrorCode = ErrorCode>(
   code?: C,
 ): error is PipelineError<C> {
   if (typeof error !== 'object' || error === null || !(brand in error)) return false;
-  return code === undefined || (error as PipelineError).code === code;
+  return code === undefined || (error as { code?: unknown }).code === code;
 }

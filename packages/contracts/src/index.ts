@@ -1,0 +1,45 @@
+export * from './activation-profile.js';
+export * from './activation-source.js';
+export { type Artifact, openArtifact, writeArtifact } from './artifact.js';
+export {
+  type ArtifactOrigin,
+  type CorpusSource,
+  FORMAT_VERSION,
+  type Maker,
+  type ReadArtifactOptions,
+} from './artifact-origin.js';
+export * from './engine.js';
+export * from './errors.js';
+export {
+  type HardwareInfo,
+  hardwareInfoToJson,
+  parseHardwareInfo,
+  readHardwareInfo,
+  TIERS,
+  type Tier,
+  type TierInfo,
+  writeHardwareInfo,
+} from './hardware-info.js';
+export { type ModelInfo, parseModelInfo } from './model-info.js';
+export * from './placement-plan.js';
+export {
+  type HeldOutQuality,
+  type LayerPredictor,
+  type LowRankPredictor,
+  PREDICTOR_TYPES,
+  type PredictorMatrix,
+  type PredictorType,
+} from './predictor-layer.js';
+export {
+  PREDICTOR_SET_FORMAT,
+  type PredictorSet,
+  readPredictorSet,
+  writePredictorSet,
+} from './predictor-set.js';
+export {
+  TENSOR_TYPES,
+  type TensorArray,
+  type TensorData,
+  type TensorInfo,
+  type TensorType,
+} from './tensor.js';
