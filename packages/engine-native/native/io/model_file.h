@@ -19,7 +19,9 @@ namespace thermocline {
 // for a matrix (GGUF's ne[1], ne[0]; Hugging Face's [out, in]), {n} for a vector.
 struct TensorInfo {
   std::string name;  // canonical: the GGUF names, e.g. "blk.3.ffn_down.weight"
-  DType type = DType::kF32;
+  DType type = DType::kF32;    // meaningless unless `readable`
+  const char* type_name = "F32";  // as the file's format spells it, e.g. "Q5_K"; static storage
+  bool readable = true;        // false only in a model opened for inspection
   std::vector<int64_t> shape;  // outermost first, 1 to 4 dimensions, all > 0
   uint64_t bytes = 0;          // size of the data in the file
   uint32_t shard = 0;          // which file of the model (index into ModelFile::paths)
@@ -77,6 +79,17 @@ struct VocabularyData {
   std::string chat_template;         // Jinja source, empty when none
 };
 
+// One key of a model file, for people: `text` is valid UTF-8 and short.
+struct MetadataEntry {
+  std::string key;
+  std::string type;  // "u32", "string", "array of f32 (4096)", ...
+  std::string text;  // the value; of arrays the first items
+};
+
+// Loading refuses weight types we do not read (kWeightTypeUnsupported); inspection
+// lists them. Everything else is checked alike.
+enum class OpenPurpose { kLoad, kInspect };
+
 class ModelFile {
  public:
   virtual ~ModelFile() = default;
@@ -87,6 +100,7 @@ class ModelFile {
   virtual const std::vector<TensorInfo>& tensors() const = 0;  // sorted by name
   virtual Result<Hyperparameters> hyperparameters() const = 0; // kModelUnsupported for unknown arch
   virtual Result<VocabularyData> vocabulary() const = 0;
+  virtual Result<std::vector<MetadataEntry>> metadata() const = 0;  // in order of the keys
 
   // Reads `bytes` bytes of the tensor's data starting at byte `offset` in it.
   // REQUIRES: the range lies inside the tensor. Safe from several threads.
@@ -96,11 +110,13 @@ class ModelFile {
 
   // SHA-256 (hex) over each tensor's name, shape, type and sampled bytes: the
   // first and last 4 KiB and one 4 KiB window at the middle. Fast on any size.
+  // The record that is hashed is written down in docs/formats/gguf.md.
   Result<std::string> Fingerprint() const;
 };
 
 // Opens a GGUF file, a folder with config.json, or a `.safetensors` file inside one.
 // Vocabulary-only GGUFs open too (no tensors, hyperparameters may fail).
-Result<std::unique_ptr<ModelFile>> OpenModelFile(const std::string& path);
+Result<std::unique_ptr<ModelFile>> OpenModelFile(const std::string& path,
+                                                 OpenPurpose purpose = OpenPurpose::kLoad);
 
 }  // namespace thermocline
