@@ -23,8 +23,8 @@ std::string SpellBytes(std::string_view bytes) {
 }  // namespace
 
 size_t MergeTable::SlotOf(int32_t left, int32_t right) const {
-  uint64_t key = (static_cast<uint64_t>(static_cast<uint32_t>(left)) << 32) |
-                 static_cast<uint32_t>(right);
+  uint64_t key =
+      (static_cast<uint64_t>(static_cast<uint32_t>(left)) << 32) | static_cast<uint32_t>(right);
   key *= 0x9E3779B97F4A7C15;  // the golden ratio, as multiplicative hashing wants it
   key ^= key >> 29;
   key *= 0xBF58476D1CE4E5B9;
@@ -45,8 +45,8 @@ Result<MergeTable> MergeTable::Build(const VocabularyData& data, const TokenInde
     const std::string_view merge = data.merges[rank];
     const size_t space = merge.find(' ', 1);
     if (space == std::string_view::npos || space + 1 == merge.size()) {
-      return Status(StatusCode::kModelCorrupt,
-                    "Merge " + std::to_string(rank) + " of the vocabulary is not a pair of tokens.");
+      return Status(StatusCode::kModelCorrupt, "Merge " + std::to_string(rank) +
+                                                   " of the vocabulary is not a pair of tokens.");
     }
     const std::string_view left_text = merge.substr(0, space);
     const std::string_view right_text = merge.substr(space + 1);
@@ -156,7 +156,8 @@ Result<std::unique_ptr<Tokenizer>> CreateBpeTokenizer(std::unique_ptr<Vocabulary
                                                       const std::string& path) {
   if (!data->unknown_pre_tokenizer.empty()) {
     return Status(StatusCode::kTokenizerUnsupported,
-                  "The pre-tokenizer '" + data->unknown_pre_tokenizer + "' is not supported.", path);
+                  "The pre-tokenizer '" + data->unknown_pre_tokenizer + "' is not supported.",
+                  path);
   }
   if (data->pre_tokenizer.empty()) {
     return Status(StatusCode::kTokenizerUnsupported,

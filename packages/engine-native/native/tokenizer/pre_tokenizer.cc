@@ -16,8 +16,8 @@ constexpr SplitRule kDefault[] = {FindDefaultPunctuation, FindGpt2Word, FindNumb
 constexpr SplitRule kLlama3[] = {FindLlama3Word};
 constexpr SplitRule kQwen2[] = {FindQwen2Word};
 constexpr SplitRule kQwen35[] = {FindQwen35Word};
-constexpr SplitRule kDeepseekLlm[] = {FindNewline,         FindDeepseekWord, FindDeepseekPunctuation,
-                                      FindTrailingSpaces,  FindCjk,          FindNumbers};
+constexpr SplitRule kDeepseekLlm[] = {FindNewline,        FindDeepseekWord, FindDeepseekPunctuation,
+                                      FindTrailingSpaces, FindCjk,          FindNumbers};
 constexpr SplitRule kDeepseekCoder[] = {FindNewline, FindSpacedLetters, FindSpacedPunctuation,
                                         FindCjk, FindNumber};
 constexpr SplitRule kDeepseekV3[] = {FindUpToThreeNumbers, FindCjkAndKana, FindDeepseekV3Word};

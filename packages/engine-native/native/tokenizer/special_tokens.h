@@ -31,7 +31,7 @@ class SpecialTokens {
   SpecialMatch LongestAt(std::string_view text, size_t at) const;
 
   std::span<const std::string> tokens_;
-  std::vector<int32_t> sorted_;         // ids by text
+  std::vector<int32_t> sorted_;        // ids by text
   std::array<bool, 256> starts_ = {};  // bytes that some token begins with
 };
 

@@ -8,6 +8,8 @@
 namespace thermocline {
 namespace {
 
+constexpr unsigned kNeitherWordNorSpace = kAnyClass & ~(kSpaces | kLetters | kNumbers);
+
 bool IsNewline(uint32_t code) { return code == '\r' || code == '\n'; }
 
 char Lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
@@ -67,9 +69,20 @@ size_t MatchGpt2(std::string_view piece, size_t at) {
     const unsigned bits = ClassBits(CharAt(piece, start).code);
     if (bits & kLetters) return SkipWhile(piece, start, kLetters);
     if (bits & kNumbers) return SkipWhile(piece, start, kNumbers);
-    if (!(bits & kSpaces)) return SkipWhile(piece, start, kAnyClass & ~(kSpaces | kLetters | kNumbers));
+    if (!(bits & kSpaces)) return SkipWhile(piece, start, kNeitherWordNorSpace);
   }
   return MatchSpaces(piece, at);
+}
+
+// \p{N}{1,kMax}
+template <int kMax>
+size_t MatchNumbers(std::string_view piece, size_t at) {
+  for (int i = 0; i < kMax && at < piece.size(); ++i) {
+    const Char c = CharAt(piece, at);
+    if ((ClassBits(c.code) & kNumbers) == 0) break;
+    at += c.length;
+  }
+  return at;
 }
 
 // The shape that Llama 3 and Qwen share. `kWord`: what words are made of.
@@ -81,15 +94,7 @@ size_t MatchModern(std::string_view piece, size_t at) {
   const Char first = CharAt(piece, at);
   const unsigned bits = ClassBits(first.code);
   if (bits & kWord) return SkipWhile(piece, at, kWord);
-  if (bits & kNumbers) {
-    size_t end = at;
-    for (int i = 0; i < kMaxDigits && end < piece.size(); ++i) {
-      const Char c = CharAt(piece, end);
-      if ((ClassBits(c.code) & kNumbers) == 0) break;
-      end += c.length;
-    }
-    return end;
-  }
+  if (bits & kNumbers) return MatchNumbers<kMaxDigits>(piece, at);
   if (!IsNewline(first.code)) {
     const size_t after = at + first.length;
     const size_t word = SkipWhile(piece, after, kWord);
@@ -169,9 +174,8 @@ constexpr CodeRange kDeepseekLetters[] = {
     {0x10C80, 0x10CB2}, {0x10CC0, 0x10CF2}, {0x118A0, 0x118DF}, {0x1E900, 0x1E943}};
 
 // `:-~` is meant as punctuation but spans the letters too; words are cut before it.
-constexpr CodeRange kDeepseekPunctuation[] = {{0x21, 0x2F},     {0x3A, 0x7E},
-                                              {0x2018, 0x201F}, {0x3000, 0x3002},
-                                              {0xFF01, 0xFF0F}, {0xFF1A, 0xFF5E}};
+constexpr CodeRange kDeepseekPunctuation[] = {{0x21, 0x2F},     {0x3A, 0x7E},     {0x2018, 0x201F},
+                                              {0x3000, 0x3002}, {0xFF01, 0xFF0F}, {0xFF1A, 0xFF5E}};
 constexpr CodeRange kCjk[] = {{0x800, 0x9FA5}, {0xAC00, 0xD7FF}};
 constexpr CodeRange kCjkAndKana[] = {{0x3040, 0x30FF}, {0x4E00, 0x9FA5}};
 
@@ -196,18 +200,9 @@ template <bool kBacktick>
 size_t SkipFalconPunctuation(std::string_view piece, size_t at) {
   while (at < piece.size()) {
     const Char c = CharAt(piece, at);
-    const bool symbol = c.code < 128 && (ClassBits(c.code) & kSymbols) && (kBacktick || c.code != '`');
-    if (!symbol && (ClassBits(c.code) & kPunctuation) == 0) break;
-    at += c.length;
-  }
-  return at;
-}
-
-template <int kMax>
-size_t MatchNumbers(std::string_view piece, size_t at) {
-  for (int i = 0; i < kMax && at < piece.size(); ++i) {
-    const Char c = CharAt(piece, at);
-    if ((ClassBits(c.code) & kNumbers) == 0) break;
+    const unsigned bits = ClassBits(c.code);
+    const bool symbol = c.code < 128 && (bits & kSymbols) && (kBacktick || c.code != '`');
+    if (!symbol && !(bits & kPunctuation)) break;
     at += c.length;
   }
   return at;

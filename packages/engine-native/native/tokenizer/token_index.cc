@@ -26,7 +26,7 @@ bool TokenIndex::IsText(int32_t id) const {
 // The slot that holds this text, or the empty one where it would go.
 size_t TokenIndex::SlotOf(std::string_view text) const {
   const size_t mask = slots_.size() - 1;
-  size_t at = std::hash<std::string_view>{}(text) & mask;
+  size_t at = std::hash<std::string_view>{}(text)&mask;
   while (slots_[at] >= 0 && tokens_[static_cast<size_t>(slots_[at])] != text) at = (at + 1) & mask;
   return at;
 }

@@ -10,7 +10,9 @@ namespace {
 
 using TokenType = VocabularyData::TokenType;
 
-Status Corrupt(std::string message) { return Status(StatusCode::kModelCorrupt, std::move(message)); }
+Status Corrupt(std::string message) {
+  return Status(StatusCode::kModelCorrupt, std::move(message));
+}
 
 // What every family relies on afterwards.
 Status CheckVocabulary(const VocabularyData& data) {

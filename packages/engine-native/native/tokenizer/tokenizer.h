@@ -31,7 +31,8 @@ class Tokenizer {
   static Result<std::unique_ptr<Tokenizer>> Create(VocabularyData data, const std::string& path);
 
   // Invalid UTF-8 in `text` is encoded byte by byte where the vocabulary can, else as U+FFFD.
-  virtual std::vector<TokenId> Encode(std::string_view text, const EncodeOptions& options) const = 0;
+  virtual std::vector<TokenId> Encode(std::string_view text,
+                                      const EncodeOptions& options) const = 0;
 
   // The bytes that this token adds to the text; a character may span several tokens.
   // Control tokens give "" unless `special`. Ids outside the vocabulary give "".

@@ -69,8 +69,9 @@ Char CharAt(std::string_view text, size_t at) {
 unsigned ClassBits(uint32_t code) {
   if (code < 128) return kAsciiClasses[code];
   const std::span<const ClassRun> runs = ClassRuns();
-  const auto after = std::upper_bound(runs.begin(), runs.end(), code,
-                                      [](uint32_t c, const ClassRun& run) { return c < run.start; });
+  const auto after =
+      std::upper_bound(runs.begin(), runs.end(), code,
+                       [](uint32_t c, const ClassRun& run) { return c < run.start; });
   return static_cast<unsigned>(std::prev(after)->char_class);
 }
 

@@ -10,10 +10,18 @@ namespace {
 
 // Control tokens that end an answer, whatever the file calls EOS. Only tokens of
 // the control type count: a text token that looks alike is text.
-constexpr std::array<std::string_view, 12> kEndNames = {
-    "<|eot_id|>",        "<|eom_id|>",    "<|end_of_text|>",  "<|im_end|>",
-    "<|end|>",           "<|endoftext|>", "<|end_of_turn|>",  "<end_of_turn>",
-    "<|end▁of▁sentence|>", "<｜end▁of▁sentence｜>", "<EOT>", "</s>"};
+constexpr std::array<std::string_view, 12> kEndNames = {"<|eot_id|>",
+                                                        "<|eom_id|>",
+                                                        "<|end_of_text|>",
+                                                        "<|im_end|>",
+                                                        "<|end|>",
+                                                        "<|endoftext|>",
+                                                        "<|end_of_turn|>",
+                                                        "<end_of_turn>",
+                                                        "<|end▁of▁sentence|>",
+                                                        "<｜end▁of▁sentence｜>",
+                                                        "<EOT>",
+                                                        "</s>"};
 
 bool Contains(const std::vector<TokenId>& sorted, TokenId id) {
   return std::binary_search(sorted.begin(), sorted.end(), id);

@@ -33,8 +33,7 @@ class VocabularyTokenizer : public Tokenizer {
 
   // Appends the tokens of `text`, which holds no special tokens and is not empty.
   // `starts` says that it stands at the beginning or right after a special token.
-  virtual void EncodePlain(std::string_view text, bool starts,
-                           std::vector<TokenId>* out) const = 0;
+  virtual void EncodePlain(std::string_view text, bool starts, std::vector<TokenId>* out) const = 0;
 
   // The bytes of a normal, unused or byte token.
   virtual std::string PlainBytes(TokenId id) const = 0;
@@ -43,9 +42,7 @@ class VocabularyTokenizer : public Tokenizer {
   virtual bool DropsFirstSpace() const { return false; }
 
   TokenType type(TokenId id) const { return data_->types[static_cast<size_t>(id)]; }
-  bool Holds(TokenId id) const {
-    return id >= 0 && static_cast<size_t>(id) < data_->tokens.size();
-  }
+  bool Holds(TokenId id) const { return id >= 0 && static_cast<size_t>(id) < data_->tokens.size(); }
 
   // On the heap and never moved, because the indexes below point into it.
   std::unique_ptr<VocabularyData> data_;
