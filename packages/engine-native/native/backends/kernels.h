@@ -58,6 +58,19 @@ struct Activations {
   const int8_t* q = nullptr;       // [n_tokens][cols], in [-127, 127]
   const float* q_scale = nullptr;  // [n_tokens][cols/32]
   const int32_t* q_sum = nullptr;  // [n_tokens][cols/32], sum of the block's q
+
+  // The tokens [begin, begin + n) of these.
+  Activations Tokens(int64_t begin, int64_t n) const {
+    Activations part = *this;
+    part.x += begin * x_stride;
+    part.n_tokens = n;
+    if (q != nullptr) {
+      part.q += begin * cols;
+      part.q_scale += begin * (cols / 32);
+      part.q_sum += begin * (cols / 32);
+    }
+    return part;
+  }
 };
 
 // Neurons to add up: row in the NeuronMatrix and position in h, pairwise.

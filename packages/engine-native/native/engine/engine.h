@@ -17,6 +17,7 @@
 #include "engine/step.h"
 #include "io/model_file.h"
 #include "model/mode.h"
+#include "model/placement.h"
 #include "tiers/accountant.h"
 #include "tokenizer/tokenizer.h"
 #include "util/status.h"
@@ -73,15 +74,6 @@ struct GenerateResult {
   StepStats prefill;
   StepStats decode;
   std::vector<double> token_times_ms;  // since the call
-};
-
-// Per layer: the storage order (position -> neuron id) and the two tier ends.
-struct LayerPlan {
-  std::vector<uint32_t> order;
-  int64_t tier_end[2] = {0, 0};  // gpu: [0, e0), cpu: [e0, e1), flash: the rest
-};
-struct Plan {
-  std::vector<LayerPlan> layers;
 };
 
 class Engine {

@@ -1,6 +1,5 @@
-// What can be watched while a model reads: chosen layers and streams, row by row, or
-// summed. Observers are called on the engine's thread, in reading order, and may
-// block: that is the back-pressure.
+// The two ways to watch a model read: row by row through a bounded queue, or summed
+// where the activations are.
 #pragma once
 
 #include <condition_variable>
@@ -12,37 +11,10 @@
 #include <string>
 #include <vector>
 
+#include "model/observation.h"
 #include "util/status.h"
 
 namespace thermocline {
-
-enum class Stream : uint8_t {
-  kResidual,    // [d_model] before attention
-  kFfnInput,    // [d_model] after the norm
-  kActivation,  // h [n_ff], by neuron id
-  kAttention,   // [heads * head_dim] per-head output
-};
-constexpr int kStreams = 4;
-const char* StreamName(Stream stream);  // "residual", "ffn-input", "activation", "attention"
-
-// Rows of one stream of one layer. `item` is the index of the step item the rows belong to,
-// `position` the session position of the first row; the rest follow.
-struct ObservedRows {
-  int64_t layer = 0;
-  Stream stream = Stream::kResidual;
-  int64_t item = 0;
-  int64_t position = 0;
-  int64_t rows = 0;
-  int64_t width = 0;
-  const float* values = nullptr;  // [rows][width]
-};
-
-class Observer {
- public:
-  virtual ~Observer() = default;
-  virtual bool Wants(int64_t layer, Stream stream) const = 0;
-  virtual Status OnRows(const ObservedRows& rows) = 0;  // an error ends the step
-};
 
 // A batch of rows as it leaves the core.
 struct ObservationBatch {
@@ -69,7 +41,7 @@ class QueueObserver : public Observer {
   // Waits for the next batch; empty after Finish when the queue is drained.
   std::optional<ObservationBatch> Pop();
   void Finish();  // no more rows will come
-  void Cancel();  // the reader went away: drop everything, OnRows returns kAborted
+  void Cancel() override;  // the reader went away: drop everything, OnRows returns kAborted
 
  private:
   const std::vector<int64_t> layers_;

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <span>
 #include <vector>
 
 #include "model/kv_cache.h"
@@ -26,17 +27,32 @@ class Session {
   int64_t length() const;
   std::vector<TokenId> tokens() const;
   int64_t context() const { return context_; }
+  // From any thread. Work that runs is stopped, work to come is refused.
+  void MarkClosed() { closed_.store(true); }
   bool closed() const { return closed_.load(); }
 
-  // For the engine's thread.
+  // The rest is for the engine's thread.
+
+  // Tokens [0, cached) have their keys and values in the cache. A generated token joins the
+  // timeline at once and the cache when the next one is computed.
+  int64_t cached() const { return cached_; }
+  std::vector<TokenId> Pending() const;
   KvCache& cache() { return cache_; }
-  void Append(std::span<const TokenId> tokens);
+
+  // The tokens at `position` are in the cache now. REQUIRES: position == cached().
+  void Commit(int64_t position, std::span<const TokenId> tokens);
+  void AppendPending(TokenId token);
   void Truncate(int64_t length);
-  void Close();  // frees the cache
+  // Makes the last cached token pending again, so that its logits can be had once more.
+  void Uncache() { --cached_; }
+  // Takes over another session's timeline. REQUIRES: equal KV shapes and types.
+  void CopyFrom(const Session& other);
+  void Free();  // the cache; REQUIRES: closed()
 
  private:
-  mutable std::mutex mutex_;
+  mutable std::mutex mutex_;  // guards tokens_
   std::vector<TokenId> tokens_;
+  int64_t cached_ = 0;
   KvCache cache_;
   const int64_t context_;
   std::atomic<bool> closed_{false};

@@ -49,10 +49,12 @@ class Reservation {
     std::swap(accountant_, other.accountant_);
     std::swap(purpose_, other.purpose_);
     std::swap(bytes_, other.bytes_);
+    std::swap(planned_too_, other.planned_too_);
   }
   std::shared_ptr<Accountant> accountant_;
   std::string purpose_;
   uint64_t bytes_ = 0;
+  bool planned_too_ = false;
 };
 
 // Thread-safe. Held by shared_ptr, because reservations outlive engines.
@@ -62,13 +64,16 @@ class Accountant : public std::enable_shared_from_this<Accountant> {
 
   // kOutOfMemory, with requested, free and budget bytes, when it does not fit.
   Result<Reservation> Reserve(uint64_t bytes, const std::string& purpose);
-  // What the plan says will be used, to compare with what is. Refuses what exceeds the budget.
-  Status Plan(uint64_t bytes);
+  // Says beforehand what will be reserved, to compare with what is; kOutOfMemory when it cannot
+  // fit, so that nothing is allocated in vain.
+  Status Plan(uint64_t bytes, const std::string& purpose);
+  // Both at once, for what comes and goes, such as the caches of sessions.
+  Result<Reservation> PlanAndReserve(uint64_t bytes, const std::string& purpose);
   TierMemory memory() const;
 
  private:
   friend class Reservation;
-  void Release(uint64_t bytes, const std::string& purpose);
+  void Release(const Reservation& reservation);
 
   mutable std::mutex mutex_;
   TierMemory memory_;

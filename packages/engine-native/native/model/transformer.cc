@@ -1,0 +1,365 @@
+#include "model/transformer.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace thermocline {
+namespace {
+
+constexpr int64_t kTokenBlock = 32;          // tokens whose inputs stay in cache while rows pass
+constexpr int64_t kChunkBytes = 32 << 10;    // weights per task while decoding
+constexpr int64_t kInlineAttention = 1 << 14;  // multiply-adds too few to wake threads for
+
+bool IsQuantised(const RowMatrix& matrix) { return BlockElements(matrix.type) > 1; }
+
+int64_t MaxNff(const Hyperparameters& model) {
+  return *std::max_element(model.n_ff.begin(), model.n_ff.end());
+}
+
+int64_t WidestInput(const Hyperparameters& model) {
+  return std::max(model.d_model, model.heads * model.head_dim);
+}
+
+}  // namespace
+
+uint64_t Transformer::ScratchBytes(const Hyperparameters& model, int64_t max_tokens,
+                                   int64_t max_context, int threads) {
+  const int64_t d_q = model.heads * model.head_dim;
+  const int64_t d_kv = model.kv_heads * model.head_dim;
+  const int64_t widest = WidestInput(model);
+  const int64_t per_token = 4 * (4 * model.d_model + 2 * d_q + 2 * d_kv + model.rope_dim) + widest +
+                            8 * (widest / 32 + 1);
+  return static_cast<uint64_t>(max_tokens * per_token + 4 * threads * max_context);
+}
+
+Result<Transformer> Transformer::Create(const Hyperparameters& model, const Weights& weights,
+                                        SparseFfn& ffn, ThreadPool& pool, const Kernels& kernels,
+                                        Accountant& accountant, int64_t max_tokens,
+                                        int64_t max_context) {
+  Transformer t(model, weights, ffn, pool, kernels, max_context);
+  Scratch& s = t.s_;
+  ASSIGN_OR_RETURN(s.reservation,
+                   accountant.Reserve(ScratchBytes(model, max_tokens, max_context,
+                                                   pool.n_threads()),
+                                      "scratch"));
+  const auto rows = [max_tokens](int64_t width) {
+    return static_cast<size_t>(max_tokens * width);
+  };
+  s.residual.resize(rows(model.d_model));
+  s.normed.resize(rows(model.d_model));
+  s.projected.resize(rows(model.d_model));
+  s.ffn_out.resize(rows(model.d_model));
+  s.q.resize(rows(model.heads * model.head_dim));
+  s.attended.resize(s.q.size());
+  s.k.resize(rows(model.kv_heads * model.head_dim));
+  s.v.resize(s.k.size());
+  s.rope.resize(rows(model.rope_dim));
+  s.scores.resize(static_cast<size_t>(pool.n_threads() * max_context));
+  s.quants.resize(rows(WidestInput(model)));
+  s.quant_scales.resize(rows(WidestInput(model) / 32 + 1));
+  s.quant_sums.resize(s.quant_scales.size());
+  for (int64_t i = 0; i < model.rope_dim / 2; ++i) {
+    t.rope_frequencies_.push_back(
+        std::pow(static_cast<double>(model.rope_theta),
+                 -2.0 * static_cast<double>(i) / static_cast<double>(model.rope_dim)) /
+        static_cast<double>(model.rope_scale));
+  }
+  return t;
+}
+
+Status Transformer::Forward(std::span<const ForwardItem> items, Mode mode, Observer* observer,
+                            const std::function<bool()>& stop, ForwardOutcome* outcome) {
+  *outcome = ForwardOutcome();
+  outcome->logits.resize(items.size());
+  outcome->fired.assign(items.size(),
+                        std::vector<uint64_t>(static_cast<size_t>(model_.layers), 0));
+  rows_.clear();
+  for (size_t i = 0; i < items.size(); ++i) {
+    for (size_t t = 0; t < items[i].tokens.size(); ++t) {
+      rows_.push_back({static_cast<int64_t>(i), items[i].position + static_cast<int64_t>(t),
+                       items[i].tokens[t]});
+    }
+  }
+  if (rows_.empty()) return Status::Ok();
+
+  Embed();
+  PrepareRope();
+  for (int64_t layer = 0; layer < model_.layers; ++layer) {
+    if (stop()) return Status(StatusCode::kAborted, "the step was stopped");
+    RETURN_IF_ERROR(Attention(items, layer, observer, outcome));
+    RETURN_IF_ERROR(Ffn(layer, mode, observer, outcome));
+  }
+  return Logits(items, outcome);
+}
+
+void Transformer::Embed() {
+  const bool learned = weights_.architecture->positions == PositionKind::kLearned;
+  for (size_t r = 0; r < rows_.size(); ++r) {
+    float* const x = s_.residual.data() + static_cast<int64_t>(r) * model_.d_model;
+    kernels_.widen_row(weights_.embedding, rows_[r].token, x);
+    if (!learned) continue;
+    kernels_.widen_row(weights_.position_embedding, rows_[r].position + model_.position_offset,
+                       s_.normed.data());
+    kernels_.add(s_.normed.data(), model_.d_model, x);
+  }
+}
+
+// The angle of pair i at position p is p * theta^(-2i/d) (RoFormer, section 3.2.2).
+void Transformer::PrepareRope() {
+  if (weights_.architecture->positions != PositionKind::kRope) return;
+  for (size_t r = 0; r < rows_.size(); ++r) {
+    float* const pairs = s_.rope.data() + static_cast<int64_t>(r) * model_.rope_dim;
+    for (size_t i = 0; i < rope_frequencies_.size(); ++i) {
+      const double angle = static_cast<double>(rows_[r].position) * rope_frequencies_[i];
+      pairs[2 * i] = static_cast<float>(std::cos(angle));
+      pairs[2 * i + 1] = static_cast<float>(std::sin(angle));
+    }
+  }
+}
+
+Status Transformer::Attention(std::span<const ForwardItem> items, int64_t layer,
+                              Observer* observer, ForwardOutcome* outcome) {
+  const LayerWeights& w = weights_.layers[static_cast<size_t>(layer)];
+  const auto n_tokens = static_cast<int64_t>(rows_.size());
+  const int64_t d_q = model_.heads * model_.head_dim;
+  const int64_t d_kv = model_.kv_heads * model_.head_dim;
+  uint64_t* const bytes = &outcome->bytes_read[static_cast<size_t>(Tier::kCpu)];
+
+  RETURN_IF_ERROR(
+      Observe(observer, layer, Stream::kResidual, model_.d_model, s_.residual.data()));
+  ApplyNorm(w.attention_norm, s_.residual.data(), n_tokens, s_.normed.data());
+  const bool quantised =
+      IsQuantised(w.q.matrix) || IsQuantised(w.k.matrix) || IsQuantised(w.v.matrix);
+  const Product products[] = {{&w.q, s_.q.data()}, {&w.k, s_.k.data()}, {&w.v, s_.v.data()}};
+  Multiply(products, Prepare(s_.normed.data(), model_.d_model, n_tokens, quantised), bytes);
+
+  int64_t multiply_adds = 0;
+  for (int64_t r = 0; r < n_tokens; ++r) {
+    const Row& row = rows_[static_cast<size_t>(r)];
+    Rotate(s_.q.data() + r * d_q, model_.heads, r);
+    Rotate(s_.k.data() + r * d_kv, model_.kv_heads, r);
+    KvCache& cache = *items[static_cast<size_t>(row.item)].cache;
+    cache.Write(layer, row.position, s_.k.data() + r * d_kv, s_.v.data() + r * d_kv, kernels_);
+    const KvView view = cache.Keys(layer, 0, row.position + 1);
+    multiply_adds += view.n * d_q;
+    *bytes += static_cast<uint64_t>(2 * view.n * view.stride * model_.kv_heads);
+  }
+  auto task = [&](int64_t chunk, int thread) {
+    Attend(items, layer, chunk / model_.heads, chunk % model_.heads, thread);
+  };
+  const int64_t chunks = n_tokens * model_.heads;
+  if (multiply_adds < kInlineAttention) {
+    for (int64_t chunk = 0; chunk < chunks; ++chunk) task(chunk, 0);
+  } else {
+    pool_.ParallelFor(chunks, task);
+  }
+  RETURN_IF_ERROR(Observe(observer, layer, Stream::kAttention, d_q, s_.attended.data()));
+
+  const Product output[] = {{&w.o, s_.projected.data()}};
+  Multiply(output, Prepare(s_.attended.data(), d_q, n_tokens, IsQuantised(w.o.matrix)), bytes);
+  kernels_.add(s_.projected.data(), n_tokens * model_.d_model, s_.residual.data());
+  return Status::Ok();
+}
+
+Status Transformer::Ffn(int64_t layer, Mode mode, Observer* observer, ForwardOutcome* outcome) {
+  const LayerWeights& w = weights_.layers[static_cast<size_t>(layer)];
+  const auto n_tokens = static_cast<int64_t>(rows_.size());
+  const int64_t d = model_.d_model;
+  ApplyNorm(w.ffn_norm, s_.residual.data(), n_tokens, s_.normed.data());
+  RETURN_IF_ERROR(Observe(observer, layer, Stream::kFfnInput, d, s_.normed.data()));
+
+  bool quantised = false;
+  for (const FfnBlockSource& block : w.ffn_blocks) {
+    quantised |= BlockElements(block.up->type) > 1 ||
+                 (block.gate != nullptr && BlockElements(block.gate->type) > 1);
+  }
+  const Activations x = Prepare(s_.normed.data(), d, n_tokens, quantised);
+  const TensorView input{Device::kHost, DType::kF32, s_.normed.data(), n_tokens, d, d};
+  const TensorView y{Device::kHost, DType::kF32, s_.ffn_out.data(), n_tokens, d, d};
+  std::fill_n(s_.ffn_out.data(), n_tokens * d, 0.0F);
+
+  const bool watched = observer != nullptr && observer->Wants(layer, Stream::kActivation);
+  const int64_t n_ff = ffn_.n_neurons(layer);
+  if (watched) s_.observed.resize(static_cast<size_t>(n_tokens * n_ff));
+  FfnTotals totals;
+  RETURN_IF_ERROR(
+      ffn_.Run(layer, mode, input, x, y, watched ? s_.observed.data() : nullptr, &totals));
+  if (watched) {
+    RETURN_IF_ERROR(Observe(observer, layer, Stream::kActivation, n_ff, s_.observed.data()));
+  }
+
+  if (!w.ffn_down_bias.empty()) {
+    for (int64_t t = 0; t < n_tokens; ++t) kernels_.add(w.ffn_down_bias.data(), d, y.f32(t));
+  }
+  kernels_.add(s_.ffn_out.data(), n_tokens * d, s_.residual.data());
+  for (size_t tier = 0; tier < kTiers; ++tier) {
+    outcome->bytes_read[tier] += totals.bytes_read[tier];
+    outcome->ffn_bytes_read[tier] += totals.bytes_read[tier];
+  }
+  for (size_t r = 0; r < rows_.size(); ++r) {
+    outcome->fired[static_cast<size_t>(rows_[r].item)][static_cast<size_t>(layer)] +=
+        totals.fired[r];
+  }
+  return Status::Ok();
+}
+
+Status Transformer::Logits(std::span<const ForwardItem> items, ForwardOutcome* outcome) {
+  const int64_t d = model_.d_model;
+  // Rows wanted are moved to the front of the residual, which is not needed any more.
+  std::vector<std::pair<size_t, size_t>> wanted;  // item, index in its list
+  int64_t first_row = 0;
+  for (size_t i = 0; i < items.size(); ++i) {
+    for (size_t j = 0; j < items[i].logits.size(); ++j) {
+      const int64_t row = first_row + items[i].logits[j];
+      std::copy_n(s_.residual.data() + row * d, d,
+                  s_.residual.data() + static_cast<int64_t>(wanted.size()) * d);
+      wanted.emplace_back(i, j);
+    }
+    outcome->logits[i].resize(items[i].logits.size());
+    first_row += static_cast<int64_t>(items[i].tokens.size());
+  }
+  const auto n = static_cast<int64_t>(wanted.size());
+  if (n == 0) return Status::Ok();
+
+  ApplyNorm(weights_.output_norm, s_.residual.data(), n, s_.normed.data());
+  const Activations x = Prepare(s_.normed.data(), d, n, IsQuantised(weights_.output));
+  std::vector<float> logits(static_cast<size_t>(n * model_.vocab));
+  const Linear head{weights_.output, {}};
+  const Product product[] = {{&head, logits.data()}};
+  Multiply(product, x, &outcome->bytes_read[static_cast<size_t>(Tier::kCpu)]);
+  if (n == 1) {
+    outcome->logits[wanted[0].first][wanted[0].second] = std::move(logits);
+    return Status::Ok();
+  }
+  for (size_t r = 0; r < wanted.size(); ++r) {
+    const auto begin = logits.begin() + static_cast<int64_t>(r) * model_.vocab;
+    outcome->logits[wanted[r].first][wanted[r].second].assign(begin, begin + model_.vocab);
+  }
+  return Status::Ok();
+}
+
+void Transformer::ApplyNorm(const Norm& norm, const float* x, int64_t n_tokens, float* out) {
+  const int64_t d = model_.d_model;
+  for (int64_t t = 0; t < n_tokens; ++t) {
+    if (weights_.architecture->norm == NormKind::kRms) {
+      kernels_.rms_norm(x + t * d, norm.weight.data(), d, model_.norm_epsilon, out + t * d);
+    } else {
+      kernels_.layer_norm(x + t * d, norm.weight.data(), norm.bias.data(), d,
+                          model_.norm_epsilon, out + t * d);
+    }
+  }
+}
+
+Activations Transformer::Prepare(const float* x, int64_t cols, int64_t n_tokens, bool quantised) {
+  Activations a;
+  a.x = x;
+  a.x_stride = cols;
+  a.n_tokens = n_tokens;
+  a.cols = cols;
+  if (!quantised) return a;
+  for (int64_t t = 0; t < n_tokens; ++t) {
+    kernels_.quantize(x + t * cols, cols, s_.quants.data() + t * cols,
+                      s_.quant_scales.data() + t * (cols / 32),
+                      s_.quant_sums.data() + t * (cols / 32));
+  }
+  a.q = s_.quants.data();
+  a.q_scale = s_.quant_scales.data();
+  a.q_sum = s_.quant_sums.data();
+  return a;
+}
+
+void Transformer::Multiply(std::span<const Product> products, const Activations& x,
+                           uint64_t* bytes) {
+  // Tasks are runs of rows; a batch takes fewer bytes of weights per task for the same time.
+  struct Run {
+    const Product* product;
+    int64_t rows_per_chunk;
+    int64_t end;  // chunks so far
+  };
+  Run runs[4];
+  size_t n_runs = 0;
+  int64_t n_chunks = 0;
+  for (const Product& product : products) {
+    const RowMatrix& w = product.linear->matrix;
+    const int64_t by_bytes = kChunkBytes / std::max<int64_t>(1, w.row_bytes);
+    const int64_t rows = x.n_tokens == 1 ? std::max<int64_t>(8, by_bytes / 8 * 8) : 32;
+    n_chunks += (w.rows + rows - 1) / rows;
+    runs[n_runs++] = {&product, rows, n_chunks};
+    *bytes += static_cast<uint64_t>(w.rows * w.row_bytes);
+  }
+  auto task = [&](int64_t chunk, int) {
+    const Run* run = runs;
+    int64_t start = 0;
+    while (chunk >= run->end) start = run++->end;
+    const RowMatrix& w = run->product->linear->matrix;
+    const std::vector<float>& bias = run->product->linear->bias;
+    const int64_t begin = (chunk - start) * run->rows_per_chunk;
+    const int64_t n = std::min(run->rows_per_chunk, w.rows - begin);
+    for (int64_t t = 0; t < x.n_tokens; t += kTokenBlock) {
+      const int64_t count = std::min(kTokenBlock, x.n_tokens - t);
+      float* const y = run->product->y + t * w.rows;
+      kernels_.matmul(w, {nullptr, begin, n}, x.Tokens(t, count), y, w.rows);
+      if (bias.empty()) continue;
+      for (int64_t i = 0; i < count; ++i) {
+        kernels_.add(bias.data() + begin, n, y + i * w.rows + begin);
+      }
+    }
+  };
+  pool_.ParallelFor(n_chunks, task);
+}
+
+void Transformer::Rotate(float* heads, int64_t n_heads, int64_t row) {
+  if (weights_.architecture->positions != PositionKind::kRope) return;
+  const float* const pairs = s_.rope.data() + row * model_.rope_dim;
+  const int64_t half = model_.rope_dim / 2;
+  const bool interleaved = model_.rope_layout == RopeLayout::kInterleaved;
+  for (int64_t head = 0; head < n_heads; ++head) {
+    float* const x = heads + head * model_.head_dim;
+    for (int64_t i = 0; i < half; ++i) {
+      float& a = x[interleaved ? 2 * i : i];
+      float& b = x[interleaved ? 2 * i + 1 : i + half];
+      const float c = pairs[2 * i];
+      const float s = pairs[2 * i + 1];
+      const float rotated = a * c - b * s;
+      b = a * s + b * c;
+      a = rotated;
+    }
+  }
+}
+
+void Transformer::Attend(std::span<const ForwardItem> items, int64_t layer, int64_t r,
+                         int64_t head, int thread) {
+  const Row& row = rows_[static_cast<size_t>(r)];
+  const KvCache& cache = *items[static_cast<size_t>(row.item)].cache;
+  const int64_t kv_head = head / (model_.heads / model_.kv_heads);
+  const int64_t n = row.position + 1;
+  const int64_t offset = (r * model_.heads + head) * model_.head_dim;
+  float* const scores = s_.scores.data() + thread * max_context_;
+  const float scale = 1.0F / std::sqrt(static_cast<float>(model_.head_dim));
+  kernels_.attention_scores(s_.q.data() + offset, cache.Keys(layer, kv_head, n), scale, scores);
+  kernels_.softmax(scores, n);
+  kernels_.attention_mix(scores, cache.Values(layer, kv_head, n), s_.attended.data() + offset);
+}
+
+Status Transformer::Observe(Observer* observer, int64_t layer, Stream stream, int64_t width,
+                            const float* values) {
+  if (observer == nullptr || !observer->Wants(layer, stream)) return Status::Ok();
+  // Rows of one item stand together; hand them over item by item.
+  for (size_t begin = 0; begin < rows_.size();) {
+    size_t end = begin;
+    while (end < rows_.size() && rows_[end].item == rows_[begin].item) ++end;
+    ObservedRows rows;
+    rows.layer = layer;
+    rows.stream = stream;
+    rows.item = rows_[begin].item;
+    rows.position = rows_[begin].position;
+    rows.rows = static_cast<int64_t>(end - begin);
+    rows.width = width;
+    rows.values = values + static_cast<int64_t>(begin) * width;
+    RETURN_IF_ERROR(observer->OnRows(rows));
+    begin = end;
+  }
+  return Status::Ok();
+}
+
+}  // namespace thermocline

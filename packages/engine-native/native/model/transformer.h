@@ -1,0 +1,115 @@
+// The forward pass: token ids and KV caches in, logits out, several timelines in
+// one pass over the weights.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <span>
+#include <vector>
+
+#include "backends/kernels.h"
+#include "io/model_file.h"
+#include "model/kv_cache.h"
+#include "model/mode.h"
+#include "model/observation.h"
+#include "model/sparse_ffn.h"
+#include "model/weights.h"
+#include "tiers/accountant.h"
+#include "util/thread_pool.h"
+
+namespace thermocline {
+
+// Tokens of one timeline: they take positions [position, position + tokens.size()).
+struct ForwardItem {
+  KvCache* cache = nullptr;
+  int64_t position = 0;
+  std::span<const int32_t> tokens;
+  std::span<const int64_t> logits;  // indices into tokens, ascending
+};
+
+struct ForwardOutcome {
+  std::vector<std::vector<std::vector<float>>> logits;  // [items][wanted][vocab]
+  std::vector<std::vector<uint64_t>> fired;             // [items][layers], summed over tokens
+  uint64_t bytes_read[kTiers] = {0, 0, 0};              // weights and KV
+  uint64_t ffn_bytes_read[kTiers] = {0, 0, 0};          // the FFN's part of it
+};
+
+class Transformer {
+ public:
+  // At most max_tokens tokens per call and max_context positions per item. Everything referred to
+  // outlives the transformer. Reserves its working memory.
+  static Result<Transformer> Create(const Hyperparameters& model, const Weights& weights,
+                                    SparseFfn& ffn, ThreadPool& pool, const Kernels& kernels,
+                                    Accountant& accountant, int64_t max_tokens,
+                                    int64_t max_context);
+  static uint64_t ScratchBytes(const Hyperparameters& model, int64_t max_tokens,
+                               int64_t max_context, int threads);
+
+  // Runs one batch. `stop` is asked between layers: true ends the call with kAborted; the caches
+  // then hold undefined values at the new positions only. `observer` may be null.
+  Status Forward(std::span<const ForwardItem> items, Mode mode, Observer* observer,
+                 const std::function<bool()>& stop, ForwardOutcome* outcome);
+
+ private:
+  struct Scratch {
+    std::vector<float> residual, normed, attended, projected;  // [max_tokens][width]
+    std::vector<float> q, k, v;
+    std::vector<float> ffn_out;
+    std::vector<float> rope;                // [max_tokens][rope_dim]: cos, sin pairs
+    std::vector<float> scores;              // [threads][max_context]
+    std::vector<float> observed;            // [max_tokens][n_ff] when h is watched
+    std::vector<int8_t> quants;             // [max_tokens][max width]
+    std::vector<float> quant_scales;
+    std::vector<int32_t> quant_sums;
+    Reservation reservation;
+  };
+  // One token of the batch.
+  struct Row {
+    int64_t item = 0;
+    int64_t position = 0;
+    int32_t token = 0;
+  };
+  // y = W x + b for one of several matrices that share their input.
+  struct Product {
+    const Linear* linear = nullptr;
+    float* y = nullptr;  // [n_tokens][matrix rows]
+  };
+
+  Transformer(const Hyperparameters& model, const Weights& weights, SparseFfn& ffn,
+              ThreadPool& pool, const Kernels& kernels, int64_t max_context)
+      : model_(model),
+        weights_(weights),
+        ffn_(ffn),
+        pool_(pool),
+        kernels_(kernels),
+        max_context_(max_context) {}
+
+  void Embed();
+  void PrepareRope();
+  Status Attention(std::span<const ForwardItem> items, int64_t layer, Observer* observer,
+                   ForwardOutcome* outcome);
+  Status Ffn(int64_t layer, Mode mode, Observer* observer, ForwardOutcome* outcome);
+  Status Logits(std::span<const ForwardItem> items, ForwardOutcome* outcome);
+
+  void ApplyNorm(const Norm& norm, const float* x, int64_t n_tokens, float* out);
+  // The input of a product, quantised when `types` asks for it.
+  Activations Prepare(const float* x, int64_t cols, int64_t n_tokens, bool quantised);
+  void Multiply(std::span<const Product> products, const Activations& x, uint64_t* bytes);
+  void Rotate(float* heads, int64_t n_heads, int64_t row);
+  void Attend(std::span<const ForwardItem> items, int64_t layer, int64_t row, int64_t head,
+              int thread);
+  Status Observe(Observer* observer, int64_t layer, Stream stream, int64_t width,
+                 const float* values);
+
+  const Hyperparameters& model_;
+  const Weights& weights_;
+  SparseFfn& ffn_;
+  ThreadPool& pool_;
+  const Kernels& kernels_;
+  int64_t max_context_;
+  std::vector<double> rope_frequencies_;  // [rope_dim / 2]
+  std::vector<Row> rows_;
+  Scratch s_;
+};
+
+}  // namespace thermocline

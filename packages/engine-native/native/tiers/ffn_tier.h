@@ -1,0 +1,85 @@
+// A tier computes the neurons it holds: hidden state in, one partial sum out. The
+// caller submits to every tier first and then collects, so that a layer costs the
+// slowest tier and not the sum. Weights stay behind a handle.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "backends/kernels.h"
+#include "io/model_file.h"
+#include "tiers/accountant.h"
+#include "util/status.h"
+
+namespace thermocline {
+
+// Where an array is and what it is made of. Host arrays of F32 are the common case.
+enum class Device : uint8_t { kHost, kGpu };
+struct TensorView {
+  Device device = Device::kHost;
+  DType type = DType::kF32;
+  void* data = nullptr;
+  int64_t rows = 0;
+  int64_t cols = 0;
+  int64_t stride = 0;  // elements between rows
+
+  float* f32(int64_t row = 0) const { return static_cast<float*>(data) + row * stride; }
+};
+
+// One block of neurons as the model file holds it. A dense FFN is one block; a
+// mixture of experts is one per expert.
+struct FfnBlockSource {
+  const ModelFile* file = nullptr;
+  const TensorInfo* gate = nullptr;  // [n_neurons][d_model]; null: not gated
+  const TensorInfo* up = nullptr;    // [n_neurons][d_model]
+  const TensorInfo* down = nullptr;  // [d_model][n_neurons]
+  const TensorInfo* gate_bias = nullptr;  // [n_neurons]; may be null, as may up_bias
+  const TensorInfo* up_bias = nullptr;
+  ActivationFunction activation = ActivationFunction::kSilu;
+  int64_t n_neurons = 0;
+  int64_t d_model = 0;
+  // Rows of the tensors that belong to this block; 0 unless blocks share tensors.
+  int64_t first_neuron = 0;
+};
+
+// The part of a block that a tier holds: positions [begin, end) of the storage order.
+struct FfnPart {
+  std::span<const uint32_t> order;  // position -> neuron of the block; empty: the file's order
+  int64_t begin = 0;
+  int64_t end = 0;
+};
+
+using FfnHandle = uint32_t;
+
+// Work for one part of one block. Everything pointed at stays as it is until Finish.
+struct FfnWork {
+  TensorView input;               // [n_tokens][d_model], after the norm
+  Activations x;                  // the same on the host, quantised where the weights ask for it
+  bool skip_zeros = false;        // exact mode: leave out neurons whose activation is zero
+  std::span<float> h;             // [n_tokens][part size], by position; empty: not wanted
+};
+
+struct FfnOutcome {
+  uint64_t bytes_read = 0;
+  std::vector<uint64_t> fired;    // [n_tokens] neurons with h != 0 (gated ReLU: gate > 0)
+};
+
+class FfnTier {
+ public:
+  virtual ~FfnTier() = default;
+  virtual Tier tier() const = 0;
+
+  // Bytes that Load would reserve.
+  virtual uint64_t PlannedBytes(const FfnBlockSource& source, const FfnPart& part) const = 0;
+  // Reads the part's weights into this tier. kOutOfMemory before anything is allocated.
+  virtual Result<FfnHandle> Load(const FfnBlockSource& source, const FfnPart& part) = 0;
+  virtual void Unload(FfnHandle handle) = 0;
+
+  // Starts the work; returns without waiting where the tier can.
+  virtual Status Submit(FfnHandle handle, const FfnWork& work) = 0;
+  // Waits for it and adds the partial sum to y, [n_tokens][d_model].
+  virtual Status Finish(FfnHandle handle, TensorView y, FfnOutcome* outcome) = 0;
+};
+
+}  // namespace thermocline
