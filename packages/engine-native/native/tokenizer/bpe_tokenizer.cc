@@ -73,9 +73,7 @@ Merge MergeTable::Find(int32_t left, int32_t right) const {
 }
 
 BpeTokenizer::BpeTokenizer(std::unique_ptr<VocabularyData> data, const PreTokenizer* pre_tokenizer)
-    : VocabularyTokenizer(std::move(data)),
-      pre_tokenizer_(pre_tokenizer),
-      ignore_merges_(pre_tokenizer->ignore_merges || data_->ignore_merges) {
+    : VocabularyTokenizer(std::move(data)), pre_tokenizer_(pre_tokenizer) {
   for (uint32_t byte = 0; byte < 256; ++byte) {
     std::string spelled;
     AppendUtf8(kByteSpelling[byte], &spelled);
@@ -113,7 +111,7 @@ void BpeTokenizer::EncodePlain(std::string_view text, bool /*starts*/,
 
 void BpeTokenizer::EncodeWord(std::string_view word, MergeScratch& scratch,
                               std::vector<TokenId>* out) const {
-  if (ignore_merges_) {
+  if (data_->ignore_merges) {
     const TokenId whole = word.size() <= index_.longest() ? index_.Find(SpellBytes(word)) : -1;
     if (whole >= 0) return out->push_back(whole);
   }

@@ -51,7 +51,6 @@ class BpeTokenizer final : public VocabularyTokenizer {
   void EncodeWord(std::string_view word, MergeScratch& scratch, std::vector<TokenId>* out) const;
 
   const PreTokenizer* pre_tokenizer_;
-  bool ignore_merges_;
   MergeTable merges_;
   std::array<TokenId, 256> byte_tokens_;  // -1: the vocabulary has no such byte
   std::vector<TokenId> replacement_;      // stands for a byte without a token

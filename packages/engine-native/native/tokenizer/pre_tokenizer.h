@@ -23,7 +23,6 @@ using SplitRule = Match (*)(std::string_view piece, size_t from);
 struct PreTokenizer {
   std::string_view name;  // as in `tokenizer.ggml.pre`
   std::span<const SplitRule> rules;
-  bool ignore_merges = false;  // words that are tokens are taken whole
 };
 
 // nullptr for a name that is not known.

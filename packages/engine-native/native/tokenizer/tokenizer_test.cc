@@ -228,6 +228,62 @@ TEST(Vocabulary, ContradictionsAreRefused) {
   EXPECT_OK(Tokenizer::Create(untyped, "m"));
 }
 
+// Whatever a file claims, the answer is an error or a tokenizer that works.
+TEST(Vocabulary, RandomDamageIsRefusedOrHarmless) {
+  testing::Random random(7);
+  const auto damage = [&](VocabularyData data) {
+    const auto size = static_cast<uint32_t>(data.tokens.size());
+    for (uint32_t left = random.Below(6); left > 0; --left) {
+      const uint32_t id = random.Below(size);
+      switch (random.Below(7)) {
+        case 0:
+          data.tokens[id] = testing::RandomBytes(random, 6);
+          break;
+        case 1:
+          data.tokens[id] = data.tokens[random.Below(size)];
+          break;
+        case 2:
+          data.types[id] = static_cast<TokenType>(1 + random.Below(6));
+          break;
+        case 3:
+          data.merges.push_back(testing::RandomBytes(random, 5));
+          break;
+        case 4:
+          data.merges.push_back(data.tokens[id] + " " + data.tokens[random.Below(size)]);
+          break;
+        case 5:
+          data.eos = static_cast<int64_t>(random.Below(size + 2)) - 1;
+          break;
+        default:
+          data.unk = static_cast<int64_t>(random.Below(size + 2)) - 1;
+          break;
+      }
+    }
+    return data;
+  };
+  size_t made = 0;
+  for (int round = 0; round < 1500; ++round) {
+    VocabularyData data = round % 2 == 0
+                              ? ByteVocabulary("llama-bpe", {"h e", "t he", "Ġ the", "a b", "ab a"})
+                              : PieceVocabulary({"▁the", "he", "▁", "t", "h", "e"}, round % 4 == 1);
+    const auto tokenizer = Tokenizer::Create(damage(std::move(data)), "m");
+    if (!tokenizer.ok()) {
+      EXPECT_STATUS(tokenizer, StatusCode::kModelCorrupt);
+      continue;
+    }
+    ++made;
+    const auto size = static_cast<TokenId>((*tokenizer)->vocabulary().tokens.size());
+    const std::vector<TokenId> ids =
+        (*tokenizer)
+            ->Encode(
+                testing::RandomText(random, 30) + testing::RandomBytes(random, 30) + "the <s> abab",
+                {.add_special = true, .parse_special = true});
+    for (const TokenId id : ids) EXPECT_TRUE(id >= 0 && id < size);
+    (void)(*tokenizer)->Decode(ids, true);
+  }
+  EXPECT_GT(made, 400U);
+}
+
 // One word of a megabyte, both families: the merge loop must not be quadratic.
 TEST(Speed, AMegabyteOfOneLetter) {
   const std::string word(1 << 20, 'a');
