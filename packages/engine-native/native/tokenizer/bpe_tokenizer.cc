@@ -11,7 +11,7 @@ namespace {
 
 // A longer word is cut there, so that positions fit 32 bits and the working
 // memory of one word stays bounded. Real words never come near it.
-constexpr size_t kMaxWordBytes = 16 << 20;
+constexpr size_t kMaxWordBytes = 4 << 20;
 
 std::string SpellBytes(std::string_view bytes) {
   std::string spelled;

@@ -97,6 +97,26 @@ TEST(Bpe, RoundTripsAnyBytes) {
   }
 }
 
+TEST(Bpe, StreamedTokensGiveTheTextInWholeCharacters) {
+  const auto tokenizer = Make(ByteVocabulary("qwen2", {"h e", "t he", "Ġ t"}));
+  testing::Random random(8);
+  for (int round = 0; round < 1000; ++round) {
+    const std::string text = testing::RandomText(random, 40);
+    Utf8Stream stream;
+    std::string streamed;
+    for (const TokenId id : tokenizer->Encode(text, {})) {
+      const std::string part = stream.Push(tokenizer->TokenBytes(id, false));
+      for (size_t at = 0; at < part.size();) {
+        const Char c = CharAt(part, at);
+        EXPECT_TRUE(c.valid);
+        at += c.length;
+      }
+      streamed += part;
+    }
+    EXPECT_EQ(streamed + stream.Flush(), text);
+  }
+}
+
 TEST(Bpe, RefusesAPreTokenizerItDoesNotKnow) {
   const auto status = Tokenizer::Create(ByteVocabulary("mystery-7", {}), "m.gguf").status();
   EXPECT_STATUS(status, StatusCode::kTokenizerUnsupported);

@@ -12,7 +12,7 @@ namespace {
 constexpr std::string_view kSpaceMark = "\xE2\x96\x81";  // U+2581
 
 // Parts beyond this are cut, so that positions fit 32 bits and memory is bounded.
-constexpr size_t kMaxPartBytes = 16 << 20;
+constexpr size_t kMaxPartBytes = 4 << 20;
 
 // The byte that "<0x0A>" names, -1 for another text.
 int ByteOfName(std::string_view name) {

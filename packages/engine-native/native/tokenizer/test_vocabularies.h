@@ -98,7 +98,10 @@ inline std::string RandomBytes(Random& random, uint32_t max_bytes) {
 // "1 2 3", which tests compare and print more easily than lists.
 inline std::string Join(const std::vector<TokenId>& ids) {
   std::string text;
-  for (const TokenId id : ids) text += (text.empty() ? "" : " ") + std::to_string(id);
+  for (const TokenId id : ids) {
+    if (!text.empty()) text += ' ';
+    text += std::to_string(id);
+  }
   return text;
 }
 

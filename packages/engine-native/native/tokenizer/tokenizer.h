@@ -46,6 +46,8 @@ class Tokenizer {
 
   virtual bool IsControl(TokenId id) const = 0;
   virtual bool IsEndOfGeneration(TokenId id) const = 0;  // EOS, EOT and the like
+
+  // As given to Create, except that `merges` is empty: the tokenizer holds them compactly.
   virtual const VocabularyData& vocabulary() const = 0;
 
   // Whether BOS is put before text: the file's word, else SentencePiece yes, BPE no.
