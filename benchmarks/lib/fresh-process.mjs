@@ -1,0 +1,47 @@
+import { spawn } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { busyTicks } from './machine.mjs';
+
+/**
+ * Runs a worker of `lib/` in a process of its own and gives back the JSON it prints, with the
+ * share of the machine that others used meanwhile.
+ *
+ * @param {'thermocline-worker' | 'node-llama-cpp-worker' | 'burner'} worker
+ * @param {object} task
+ * @returns {Promise<any>}
+ */
+export async function runFresh(worker, task) {
+  const [start, ticks] = [performance.now(), busyTicks()];
+  const path = fileURLToPath(new URL(`${worker}.mjs`, import.meta.url));
+  const child = spawn(process.execPath, [path, JSON.stringify(task)], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  const exit = new Promise((resolve, reject) => child.on('error', reject).on('close', resolve));
+  let output = '';
+  for await (const chunk of child.stdout) output += chunk;
+  const code = await exit;
+  if (code !== 0) throw new Error(`${worker} ended with ${code} on ${JSON.stringify(task)}`);
+  const result = JSON.parse(output);
+  const now = busyTicks();
+  if (ticks === null || now === null) return { ...result, otherLoad: Number.NaN };
+  const busyMs = (now - ticks) * 10;
+  const others = (busyMs - result.cpuMs) / (performance.now() - start);
+  return { ...result, otherLoad: Math.max(0, others) };
+}
+
+/**
+ * Ends a worker: prints its result with the processor time it took. Leaves without waiting for
+ * anything, since some libraries keep the process alive.
+ *
+ * @param {object} result
+ */
+export function finish(result) {
+  const { user, system } = process.cpuUsage();
+  const text = JSON.stringify({ ...result, cpuMs: (user + system) / 1000 });
+  process.stdout.write(text, () => process.exit(0));
+}
+
+/** The task this worker was started with. @returns {any} */
+export function task() {
+  return JSON.parse(process.argv[2] ?? '{}');
+}

@@ -1,0 +1,56 @@
+// The models that benchmarks run: the embedded one, the SwiGLU one where the test data is, and
+// synthetic ones, written on first use into a folder that outlives the run.
+import { existsSync, mkdirSync, renameSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { writeSynthLlama } from '../../e2e/tools/synth-llama.mjs';
+
+const ROOT = resolve(import.meta.dirname ?? '.', '..', '..');
+const DATA = process.env['THERMOCLINE_TEST_DATA'] ?? resolve(ROOT, '..', 'shared', 'data');
+
+/** @typedef {{ name: string, path: string, context: number, vocab: number, bos: number }} BenchmarkModel */
+
+/** @type {BenchmarkModel} */
+export const demoModel = {
+  name: 'demo-8M-F16',
+  path: join(ROOT, 'packages', 'demo-model', 'model', 'Llama-ReGLU-Stories-8M-f16.gguf'),
+  context: 512,
+  vocab: 4096,
+  bos: 0,
+};
+
+/** @type {BenchmarkModel} */
+export const swigluModel = {
+  ...demoModel,
+  name: 'swiglu-8M-F16',
+  path: join(DATA, 'swiglu-model', 'Llama-SwiGLU-Stories-8M-f16.gguf'),
+};
+
+/**
+ * @param {import('../../e2e/tools/tensor-codec.mjs').WeightType} type
+ * @param {{ relu?: boolean }} [options]
+ * @returns {BenchmarkModel}
+ */
+export function synthModel(type, { relu = false } = {}) {
+  const folder = join(tmpdir(), 'thermocline-benchmark-models');
+  const name = `synth-160M-${type}${relu ? '-relu' : ''}`;
+  const path = join(folder, `${name}.gguf`);
+  if (!existsSync(path)) {
+    mkdirSync(folder, { recursive: true });
+    writeSynthLlama(`${path}.part`, { type, relu });
+    renameSync(`${path}.part`, path);
+  }
+  return { name, path, context: 1024, vocab: 32_000, bos: 1 };
+}
+
+/**
+ * BOS and then arbitrary ordinary tokens, always the same.
+ *
+ * @param {BenchmarkModel} model
+ * @param {number} count
+ */
+export function sampleIds(model, count) {
+  const ids = [model.bos];
+  for (let i = 1; i < count; i++) ids.push(300 + ((i * 7919) % (model.vocab - 400)));
+  return ids;
+}
