@@ -1,7 +1,6 @@
 #include "tokenizer/pre_tokenizer.h"
 
 #include <algorithm>
-#include <array>
 
 #include "tokenizer/split_rules.h"
 

@@ -3,6 +3,7 @@
 // scanner over code points, linear in the text.
 #pragma once
 
+#include <cstddef>
 #include <functional>
 #include <span>
 #include <string_view>
