@@ -1,0 +1,1 @@
+export { DEMO_MODEL, demoModelPath } from './demo-model.js';
