@@ -43,7 +43,10 @@ const summary = [];
 for (const model of models) {
   for (const threads of values.threads.split(',').map(Number)) {
     const { ours, theirs } = await race(model, threads);
-    for (const [engine, results] of Object.entries({ thermocline: ours, 'node-llama-cpp': theirs })) {
+    for (const [engine, results] of Object.entries({
+      thermocline: ours,
+      'node-llama-cpp': theirs,
+    })) {
       for (const [round, result] of results.entries()) raw.push(...rawRows(engine, round, result));
     }
     summary.push(summarize(model, threads, ours, theirs));
@@ -84,7 +87,9 @@ async function race(model, threads) {
   const [ours, theirs] = [/** @type {any[]} */ ([]), /** @type {any[]} */ ([])];
   for (let round = 0; round < rounds; round++) {
     const load = await waitForIdle(20_000);
-    process.stderr.write(`${model.name}, ${threads} threads, round ${round}, load ${load.toFixed(2)}\n`);
+    process.stderr.write(
+      `${model.name}, ${threads} threads, round ${round}, load ${load.toFixed(2)}\n`,
+    );
     // Whoever goes first in one round goes second in the next.
     for (const turn of round % 2 === 0 ? ['ours', 'theirs'] : ['theirs', 'ours']) {
       if (turn === 'ours') ours.push(await runFresh('thermocline-worker', task));

@@ -72,7 +72,10 @@ await sequence.clearHistory();
 const last = prompt.length - 1;
 const results = await sequence.controlledEvaluate([
   ...prompt.slice(0, last),
-  [prompt[last], { generateNext: { probabilities: true, options: { temperature: 1, topK: 0, topP: 1 } } }],
+  [
+    prompt[last],
+    { generateNext: { probabilities: true, options: { temperature: 1, topK: 0, topP: 1 } } },
+  ],
 ]);
 /** @type {Map<number, number>} */
 const probabilities = results[last]?.next.probabilities ?? new Map();

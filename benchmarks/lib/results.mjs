@@ -18,10 +18,7 @@ export function writeResults(scenario, rows) {
   const lines = rows.map((row) => columns.map((column) => format(row[column] ?? '')).join(','));
   const path = join(folder, `${scenario}.csv`);
   writeFileSync(path, `${[columns.join(','), ...lines].join('\n')}\n`);
-  writeFileSync(
-    join(folder, 'machine.json'),
-    `${JSON.stringify(describeMachine(), null, 2)}\n`,
-  );
+  writeFileSync(join(folder, 'machine.json'), `${JSON.stringify(describeMachine(), null, 2)}\n`);
   return path;
 }
 
@@ -34,7 +31,8 @@ export function printTable(rows) {
   const columns = Object.keys(rows[0] ?? {});
   const cells = [columns, ...rows.map((row) => columns.map((column) => format(row[column] ?? '')))];
   const widths = columns.map((_, i) => Math.max(...cells.map((row) => row[i]?.length ?? 0)));
-  for (const row of cells) console.log(row.map((cell, i) => cell.padEnd(widths[i] ?? 0)).join('  '));
+  for (const row of cells)
+    console.log(row.map((cell, i) => cell.padEnd(widths[i] ?? 0)).join('  '));
 }
 
 /** @param {string | number} value */

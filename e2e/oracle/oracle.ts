@@ -50,7 +50,8 @@ function attention(model: OracleModel, layer: OracleLayer, hidden: Rows): Rows {
       const from = Math.floor((head * kvHeads) / heads) * headSize;
       const scores = keys.slice(0, position + 1).map((key) => {
         let sum = 0;
-        for (let i = 0; i < headSize; i++) sum += at(query, head * headSize + i) * at(key, from + i);
+        for (let i = 0; i < headSize; i++)
+          sum += at(query, head * headSize + i) * at(key, from + i);
         return sum / Math.sqrt(headSize);
       });
       for (const [t, weight] of softmax(scores).entries()) {

@@ -37,13 +37,18 @@ export interface Fixture {
   relu: boolean;
 }
 
-function fixture(name: string, folder: string, file: string, data: string, slice?: string): Fixture {
+function fixture(
+  name: string,
+  folder: string,
+  file: string,
+  data: string,
+  slice?: string,
+): Fixture {
   return {
     name,
     gguf: join(folder, file),
     huggingFace: join(DATA, data, 'hf'),
-    reference: () =>
-      JSON.parse(readFileSync(join(folder, 'reference.json'), 'utf8')) as Reference,
+    reference: () => JSON.parse(readFileSync(join(folder, 'reference.json'), 'utf8')) as Reference,
     slice: slice ?? join(folder, 'valid-slice-8k.npy'),
     relu: name !== 'swiglu',
   };

@@ -12,7 +12,21 @@ import { encodedBytes, WEIGHT_TYPES, weightTypeOf } from './tensor-codec.mjs';
 
 /** @type {ValueType[]} in the order of their numbers in the file */
 const VALUE_TYPES = [
-  ...['u8', 'i8', 'u16', 'i16', 'u32', 'i32', 'f32', 'bool', 'string', 'array', 'u64', 'i64', 'f64'],
+  ...[
+    'u8',
+    'i8',
+    'u16',
+    'i16',
+    'u32',
+    'i32',
+    'f32',
+    'bool',
+    'string',
+    'array',
+    'u64',
+    'i64',
+    'f64',
+  ],
 ].map((name) => /** @type {ValueType} */ (name));
 const ALIGNMENT = 32;
 
@@ -21,35 +35,44 @@ export function readGguf(path) {
   const head = Buffer.alloc(Math.min(statSync(path).size, 64 << 20));
   withFile(path, 'r', (file) => readSync(file, head, 0, head.length, 0));
   let at = 0;
-  const u32 = () => head.readUInt32LE((at += 4) - 4);
-  const u64 = () => Number(head.readBigUInt64LE((at += 8) - 8));
-  const string = () => head.toString('utf8', at + 8, (at = at + 8 + u64At(head, at)));
+  /** Steps over bytes and says where they start. @param {number} bytes */
+  const take = (bytes) => {
+    at += bytes;
+    return at - bytes;
+  };
+  const u32 = () => head.readUInt32LE(take(4));
+  const u64 = () => Number(head.readBigUInt64LE(take(8)));
+  const string = () => {
+    const length = u64();
+    const start = take(length);
+    return head.toString('utf8', start, start + length);
+  };
 
   /** @param {ValueType} type @returns {string | number | bigint | boolean} */
   function scalar(type) {
     switch (type) {
       case 'u8':
-        return head.readUInt8(at++);
+        return head.readUInt8(take(1));
       case 'i8':
-        return head.readInt8(at++);
+        return head.readInt8(take(1));
       case 'bool':
-        return head.readUInt8(at++) !== 0;
+        return head.readUInt8(take(1)) !== 0;
       case 'u16':
-        return head.readUInt16LE((at += 2) - 2);
+        return head.readUInt16LE(take(2));
       case 'i16':
-        return head.readInt16LE((at += 2) - 2);
+        return head.readInt16LE(take(2));
       case 'u32':
         return u32();
       case 'i32':
-        return head.readInt32LE((at += 4) - 4);
+        return head.readInt32LE(take(4));
       case 'f32':
-        return head.readFloatLE((at += 4) - 4);
+        return head.readFloatLE(take(4));
       case 'f64':
-        return head.readDoubleLE((at += 8) - 8);
+        return head.readDoubleLE(take(8));
       case 'u64':
-        return head.readBigUInt64LE((at += 8) - 8);
+        return head.readBigUInt64LE(take(8));
       case 'i64':
-        return head.readBigInt64LE((at += 8) - 8);
+        return head.readBigInt64LE(take(8));
       case 'string':
         return string();
       default:
@@ -180,9 +203,6 @@ function typeAt(id) {
   if (type === undefined) throw new Error(`Metadata type ${id} is unknown`);
   return type;
 }
-
-/** @param {Buffer} data @param {number} at */
-const u64At = (data, at) => Number(data.readBigUInt64LE(at));
 
 /** @param {number} offset */
 const align = (offset) => Math.ceil(offset / ALIGNMENT) * ALIGNMENT;

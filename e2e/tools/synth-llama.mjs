@@ -44,7 +44,11 @@ function tensorsOf(shape, type) {
   const { dModel, nFf, vocab } = shape;
   const kvSize = (dModel / shape.heads) * shape.kvHeads;
   /** @param {string} name @param {number} columns @param {number} rows */
-  const matrix = (name, columns, rows) => ({ name: `${name}.weight`, shape: [columns, rows], type });
+  const matrix = (name, columns, rows) => ({
+    name: `${name}.weight`,
+    shape: [columns, rows],
+    type,
+  });
   /** @param {string} name */
   const norm = (name) => ({
     name: `${name}.weight`,
@@ -159,7 +163,9 @@ function randomMatrix(type, count, deviation, random) {
     return encodeTensor('F32', values);
   }
   const convert = type === 'F16' ? toHalf : toBfloat;
-  const table = Uint16Array.from({ length: 4096 }, (_, i) => convert(((i + 0.5) / 2048 - 1) * half));
+  const table = Uint16Array.from({ length: 4096 }, (_, i) =>
+    convert(((i + 0.5) / 2048 - 1) * half),
+  );
   const words = new Uint16Array(data.buffer, 0, count);
   for (let i = 0; i < count; i++) words[i] = table[random.next() >>> 20] ?? 0;
   return bytes;
