@@ -1,0 +1,51 @@
+#include "fuzz/exercise.h"
+
+#include <array>
+#include <vector>
+
+#include "io/artifact_reader.h"
+#include "io/model_file.h"
+#include "tokenizer/tokenizer.h"
+
+namespace thermocline::fuzz {
+namespace {
+
+bool ExerciseTokenizer(const ModelFile& file) {
+  auto vocabulary = file.vocabulary();
+  if (!vocabulary.ok()) return false;
+  const auto tokenizer = Tokenizer::Create(std::move(vocabulary).value(), file.path());
+  if (!tokenizer.ok()) return false;
+  for (const char* text : {"", "the hand, and 12 345 things!\n\n  é ▁ \t", "<|endoftext|></s>",
+                           "\xFF\xC0 \xED\xA0\x80 \xF0\x9F\x98\x80"}) {
+    const auto ids = (*tokenizer)->Encode(text, {.add_special = true, .parse_special = true});
+    (void)(*tokenizer)->Decode(ids, true);
+    (void)(*tokenizer)->Encode(text, {});
+  }
+  const std::array<TokenId, 6> ids = {-1, 0, 1, 3, 1 << 30, 299};
+  (void)(*tokenizer)->Decode(ids, false);
+  return true;
+}
+
+}  // namespace
+
+bool ExerciseModel(const std::string& path) {
+  const auto inspected = OpenModelFile(path, OpenPurpose::kInspect);
+  if (!inspected.ok()) return false;
+  const bool has_metadata = (*inspected)->metadata().ok();
+  const bool has_shape = (*inspected)->hyperparameters().ok();
+
+  const auto file = OpenModelFile(path);
+  if (!file.ok()) return false;
+  const bool has_fingerprint = (*file)->Fingerprint().ok();
+  const bool has_tokenizer = ExerciseTokenizer(**file);
+  return has_metadata && has_shape && has_fingerprint && has_tokenizer;
+}
+
+bool ExerciseArtifact(const std::string& path) {
+  const bool is_profile = ReadActivationProfile(path).ok();
+  const bool is_plan = ReadPlacementPlan(path).ok();
+  const bool is_predictor_set = ReadPredictorSet(path).ok();
+  return is_profile || is_plan || is_predictor_set;
+}
+
+}  // namespace thermocline::fuzz
