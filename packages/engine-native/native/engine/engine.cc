@@ -270,6 +270,7 @@ void LoadedEngine::Step(std::vector<StepItem> items, StepOptions options, StepDo
   const auto check = [&]() -> Status {
     RETURN_IF_ERROR(CheckMode(options.mode));
     for (size_t i = 0; i < items.size(); ++i) {
+      RETURN_IF_ERROR(CheckOpen(*items[i].session));
       RETURN_IF_ERROR(CheckTokens(items[i].tokens));
       for (size_t j = 0; j < i; ++j) {
         if (items[j].session == items[i].session) {
@@ -297,6 +298,7 @@ void LoadedEngine::Step(std::vector<StepItem> items, StepOptions options, StepDo
 void LoadedEngine::Generate(std::shared_ptr<Session> session, std::vector<TokenId> prompt,
                             GenerateOptions options, ChunkFn chunk, GenerateDone done) {
   const auto check = [&]() -> Status {
+    RETURN_IF_ERROR(CheckOpen(*session));
     RETURN_IF_ERROR(CheckMode(options.mode));
     RETURN_IF_ERROR(CheckTokens(prompt));
     RETURN_IF_ERROR(ValidateSampling(options.sampling));

@@ -12,10 +12,6 @@ constexpr int64_t kInlineAttention = 1 << 14;  // multiply-adds too few to wake 
 
 bool IsQuantised(const RowMatrix& matrix) { return BlockElements(matrix.type) > 1; }
 
-int64_t MaxNff(const Hyperparameters& model) {
-  return *std::max_element(model.n_ff.begin(), model.n_ff.end());
-}
-
 int64_t WidestInput(const Hyperparameters& model) {
   return std::max(model.d_model, model.heads * model.head_dim);
 }

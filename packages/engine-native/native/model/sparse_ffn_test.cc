@@ -1,0 +1,243 @@
+#include "model/sparse_ffn.h"
+
+#include <algorithm>
+#include <cmath>
+#include <memory>
+#include <numeric>
+
+#include "model/tiny_model.h"
+#include "model/weights.h"
+#include "tiers/cpu_tier.h"
+#include "util/testing.h"
+
+namespace thermocline {
+namespace {
+
+constexpr int64_t kMaxTokens = 16;
+
+// The first layer's FFN of a tiny model, on two tiers: the best kernels as cpu, and the scalar
+// reference in the place of a GPU.
+class Bench {
+ public:
+  static std::unique_ptr<Bench> Make(const TinyModel& model, int threads = 2) {
+    auto bench = std::make_unique<Bench>();
+    TemporaryFile file("ffn.gguf");
+    if (!WriteTinyModel(model, file.path()).ok()) return nullptr;
+    auto opened = OpenModelFile(file.path());
+    if (!opened.ok()) return nullptr;
+    bench->file_ = std::move(*opened);
+    const auto hyperparameters = bench->file_->hyperparameters();
+    if (!hyperparameters.ok()) return nullptr;
+    auto plan = WeightPlan::Make(*bench->file_, *hyperparameters);
+    if (!plan.ok()) return nullptr;
+    bench->blocks_ = plan->ffn_blocks()[0];
+    bench->n_ = model.n_ff;
+    bench->d_ = model.d_model;
+    bench->pool_ = std::make_unique<ThreadPool>(threads);
+    bench->accountant_ = std::make_shared<Accountant>(Tier::kCpu, 0);
+    bench->cpu_ = std::make_unique<CpuTier>(*bench->pool_, *SelectKernels("auto"),
+                                            bench->accountant_, kMaxTokens);
+    bench->other_ = std::make_unique<CpuTier>(*bench->pool_, ReferenceKernels(),
+                                              bench->accountant_, kMaxTokens, Tier::kGpu);
+    for (int64_t i = 0; i < kMaxTokens * bench->d_; ++i) {
+      bench->x_.push_back(static_cast<float>(std::sin(0.37 * static_cast<double>(i * i % 1009))));
+    }
+    return bench;
+  }
+
+  // y for n tokens from `first`; h by neuron id when wanted.
+  std::vector<float> Run(const std::vector<FfnBlockSource>& blocks, const LayerPlan& plan,
+                         Mode mode, int64_t first, int64_t n, FfnTotals* totals = nullptr,
+                         std::vector<float>* h = nullptr) {
+    SparseFfn ffn(FfnTiers{other_.get(), cpu_.get(), nullptr});
+    EXPECT_OK(ffn.Validate({blocks}, Plan{{plan}}));
+    EXPECT_OK(ffn.Place(0, blocks, plan));
+    Activations x;
+    x.x = x_.data() + first * d_;
+    x.x_stride = d_;
+    x.n_tokens = n;
+    x.cols = d_;
+    std::vector<int8_t> q(static_cast<size_t>(n * d_));
+    std::vector<float> scales(static_cast<size_t>(n * d_ / 32));
+    std::vector<int32_t> sums(scales.size());
+    for (int64_t t = 0; t < n; ++t) {
+      ReferenceKernels().quantize(x.x + t * d_, d_, q.data() + t * d_,
+                                  scales.data() + t * (d_ / 32), sums.data() + t * (d_ / 32));
+    }
+    x.q = q.data();
+    x.q_scale = scales.data();
+    x.q_sum = sums.data();
+    std::vector<float> y(static_cast<size_t>(n * d_), 0.0F);
+    const TensorView input{Device::kHost, DType::kF32, x_.data() + first * d_, n, d_, d_};
+    const TensorView out{Device::kHost, DType::kF32, y.data(), n, d_, d_};
+    if (h != nullptr) h->assign(static_cast<size_t>(n * n_), -1.0F);
+    FfnTotals local;
+    EXPECT_OK(ffn.Run(0, mode, input, x, out, h == nullptr ? nullptr : h->data(),
+                      totals == nullptr ? &local : totals));
+    return y;
+  }
+
+  const std::vector<FfnBlockSource>& blocks() const { return blocks_; }
+  FfnTier* cpu() { return cpu_.get(); }
+  int64_t n() const { return n_; }
+  int64_t d() const { return d_; }
+
+ private:
+  std::unique_ptr<ModelFile> file_;
+  std::vector<FfnBlockSource> blocks_;
+  int64_t n_ = 0, d_ = 0;
+  std::unique_ptr<ThreadPool> pool_;
+  std::shared_ptr<Accountant> accountant_;
+  std::unique_ptr<CpuTier> cpu_, other_;
+  std::vector<float> x_;
+};
+
+std::vector<uint32_t> Shuffled(int64_t n, uint64_t seed) {
+  std::vector<uint32_t> order(static_cast<size_t>(n));
+  std::iota(order.begin(), order.end(), 0U);
+  for (size_t i = order.size() - 1; i > 0; --i) {
+    seed = seed * 6364136223846793005ULL + 1442695040888963407ULL;
+    std::swap(order[i], order[(seed >> 33) % (i + 1)]);
+  }
+  return order;
+}
+
+float MaxDifference(const std::vector<float>& a, const std::vector<float>& b) {
+  float difference = 0;
+  for (size_t i = 0; i < a.size(); ++i) {
+    difference = std::max(difference, std::fabs(a[i] - b[i]));
+  }
+  return difference;
+}
+
+float Largest(const std::vector<float>& a) {
+  float largest = 0;
+  for (const float v : a) largest = std::max(largest, std::fabs(v));
+  return largest;
+}
+
+const DType kTypes[] = {DType::kF32, DType::kF16, DType::kBF16, DType::kQ8_0, DType::kQ4_0};
+
+TinyModel Model(const std::string& arch, DType type, const std::string& activation = "relu") {
+  TinyModel model;
+  model.arch = arch;
+  model.type = type;
+  model.activation = activation;
+  return model;
+}
+
+TEST(SparseFfn, AnySplitAndOrderEqualsDense) {
+  for (const std::string arch : {"llama", "opt"}) {
+    for (const DType type : kTypes) {
+      const auto bench = Bench::Make(Model(arch, type));
+      ASSERT_TRUE(bench != nullptr);
+      const int64_t n = bench->n();
+      const auto dense = bench->Run(bench->blocks(), LayerPlan{}, Mode::kDense, 0, 5);
+      for (const int64_t split : {int64_t{0}, int64_t{1}, int64_t{63}, int64_t{64}, int64_t{65},
+                                  int64_t{255}, int64_t{256}, int64_t{257}, n - 1, n}) {
+        for (const Mode mode : {Mode::kDense, Mode::kExact}) {
+          const LayerPlan plan{Shuffled(n, 7), {split, n}};
+          const auto y = bench->Run(bench->blocks(), plan, mode, 0, 5);
+          EXPECT_LE(MaxDifference(y, dense), 1e-5F * Largest(dense));
+        }
+      }
+    }
+  }
+}
+
+TEST(SparseFfn, ExactHasTheBitsOfDense) {
+  for (const std::string arch : {"llama", "opt"}) {
+    for (const DType type : kTypes) {
+      const auto bench = Bench::Make(Model(arch, type));
+      ASSERT_TRUE(bench != nullptr);
+      for (const int64_t tokens : {1, 2, 7, 16}) {
+        EXPECT_TRUE(bench->Run(bench->blocks(), {}, Mode::kExact, 0, tokens) ==
+                    bench->Run(bench->blocks(), {}, Mode::kDense, 0, tokens));
+      }
+    }
+  }
+}
+
+TEST(SparseFfn, ABatchHasTheBitsOfSingleTokens) {
+  for (const char* activation : {"relu", "silu"}) {
+    for (const DType type : kTypes) {
+      const auto bench = Bench::Make(Model("llama", type, activation));
+      ASSERT_TRUE(bench != nullptr);
+      const auto batch = bench->Run(bench->blocks(), {}, Mode::kDense, 0, kMaxTokens);
+      for (int64_t t = 0; t < kMaxTokens; ++t) {
+        const auto single = bench->Run(bench->blocks(), {}, Mode::kDense, t, 1);
+        EXPECT_TRUE(std::equal(single.begin(), single.end(), batch.begin() + t * bench->d()));
+      }
+    }
+  }
+}
+
+TEST(SparseFfn, SeveralBlocksEqualOne) {
+  for (const DType type : kTypes) {
+    const auto bench = Bench::Make(Model("llama", type));
+    ASSERT_TRUE(bench != nullptr);
+    std::vector<FfnBlockSource> blocks(3, bench->blocks()[0]);
+    const int64_t sizes[] = {96, 128, 64};
+    int64_t first = 0;
+    for (size_t b = 0; b < 3; ++b) {
+      blocks[b].first_neuron = first;
+      blocks[b].n_neurons = sizes[b];
+      first += sizes[b];
+    }
+    ASSERT_EQ(first, bench->n());
+    const auto whole = bench->Run(bench->blocks(), {}, Mode::kExact, 0, 3);
+    EXPECT_LE(MaxDifference(bench->Run(blocks, {}, Mode::kExact, 0, 3), whole),
+              1e-5F * Largest(whole));
+    const LayerPlan plan{Shuffled(bench->n(), 3), {100, bench->n()}};
+    std::vector<float> h_whole, h_blocks;
+    bench->Run(bench->blocks(), {}, Mode::kExact, 0, 3, nullptr, &h_whole);
+    const auto y = bench->Run(blocks, plan, Mode::kExact, 0, 3, nullptr, &h_blocks);
+    EXPECT_LE(MaxDifference(y, whole), 1e-5F * Largest(whole));
+    // Watched by neuron id, whatever the storage order.
+    EXPECT_LE(MaxDifference(h_blocks, h_whole), 1e-5F * Largest(h_whole));
+  }
+}
+
+TEST(SparseFfn, ExactReadsOnlyWhatFires) {
+  const auto bench = Bench::Make(Model("llama", DType::kF16));
+  ASSERT_TRUE(bench != nullptr);
+  FfnTotals dense, exact;
+  std::vector<float> h;
+  bench->Run(bench->blocks(), {}, Mode::kDense, 0, 1, &dense);
+  bench->Run(bench->blocks(), {}, Mode::kExact, 0, 1, &exact, &h);
+  const auto row = static_cast<uint64_t>(2 * bench->d());
+  const auto n = static_cast<uint64_t>(bench->n());
+  const auto fired = static_cast<uint64_t>(
+      std::count_if(h.begin(), h.end(), [](float v) { return v != 0; }));
+  EXPECT_EQ(dense.bytes_read[1], 3 * n * row);
+  EXPECT_EQ(exact.bytes_read[1], n * row + 2 * fired * row);
+  EXPECT_EQ(exact.fired[0], fired);
+  EXPECT_EQ(dense.fired[0], fired);
+  EXPECT_GT(fired, n / 4);
+  EXPECT_LT(fired, 3 * n / 4);
+}
+
+TEST(SparseFfn, RefusesPlansThatDoNotFit) {
+  const auto bench = Bench::Make(Model("llama", DType::kF32));
+  ASSERT_TRUE(bench != nullptr);
+  const SparseFfn ffn(FfnTiers{nullptr, bench->cpu(), nullptr});
+  const int64_t n = bench->n();
+  std::vector<uint32_t> order = Shuffled(n, 1);
+  const auto refused = [&](LayerPlan plan, const char* word) {
+    const Status status = ffn.Validate({bench->blocks()}, Plan{{std::move(plan)}});
+    EXPECT_STATUS(status, StatusCode::kInvalidArgument);
+    EXPECT_NE(status.message().find(word), std::string::npos);
+  };
+  refused({{0, 1, 2}, {0, 3}}, "3 neurons");
+  refused({order, {0, n + 1}}, "tier ends");
+  refused({order, {5, 4}}, "tier ends");
+  refused({order, {1, n}}, "gpu tier");
+  refused({order, {0, n - 1}}, "flash tier");
+  order[0] = order[1];
+  refused({order, {0, n}}, "permutation");
+  EXPECT_STATUS(ffn.Validate({bench->blocks()}, Plan{{LayerPlan{}, LayerPlan{}}}),
+                StatusCode::kInvalidArgument);
+}
+
+}  // namespace
+}  // namespace thermocline

@@ -1,0 +1,47 @@
+// Random models of a few kilobytes for tests, as real GGUF files.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "util/dtype.h"
+#include "util/status.h"
+
+namespace thermocline {
+
+struct TinyModel {
+  std::string arch = "llama";  // or "opt"
+  std::string activation = "relu";
+  DType type = DType::kF32;    // of the matrices
+  int64_t layers = 2;
+  int64_t d_model = 64;
+  int64_t n_ff = 288;
+  int64_t heads = 4;
+  int64_t kv_heads = 2;        // opt: heads
+  int64_t context = 128;
+  bool tied = false;
+  uint64_t seed = 1;
+};
+
+// The vocabulary: 256 bytes, then one control token, which is BOS and EOS.
+constexpr int64_t kTinyVocab = 257;
+constexpr int32_t kTinyEos = 256;
+
+// Writes the file; `path` should lie in a folder made for the test.
+Status WriteTinyModel(const TinyModel& model, const std::string& path);
+
+// A file of this name in a fresh temporary folder, removed when the object goes.
+class TemporaryFile {
+ public:
+  explicit TemporaryFile(const std::string& name);
+  ~TemporaryFile();
+  TemporaryFile(const TemporaryFile&) = delete;
+  TemporaryFile& operator=(const TemporaryFile&) = delete;
+  const std::string& path() const { return path_; }
+
+ private:
+  std::string folder_;
+  std::string path_;
+};
+
+}  // namespace thermocline
