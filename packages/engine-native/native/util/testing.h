@@ -46,8 +46,8 @@ std::string Show(const T& value) {
 
 #define TC_COMPARE(a, b, op, on_failure)                                                       \
   do {                                                                                         \
-    const auto& tc_a = (a);                                                                    \
-    const auto& tc_b = (b);                                                                    \
+    const auto tc_a = (a); /* by value: operands may be parts of temporaries */                \
+    const auto tc_b = (b);                                                                     \
     TC_CHECK(tc_a op tc_b,                                                                     \
              std::string(#a " " #op " " #b ": ") + ::thermocline::testing::Show(tc_a) +        \
                  " against " + ::thermocline::testing::Show(tc_b),                             \
