@@ -4,6 +4,7 @@
 #include <chrono>
 #include <filesystem>
 #include <mutex>
+#include <new>
 #include <thread>
 
 #include "engine/job.h"
@@ -39,6 +40,16 @@ Status CheckOptions(const EngineOptions& options) {
     return InvalidArgument("the KV cache may be f16 or f32");
   }
   return Status::Ok();
+}
+
+// The system's last word when small allocations fail, which no accountant foresees.
+template <typename Call>
+Status CatchOutOfMemory(Call call) {
+  try {
+    return call();
+  } catch (const std::bad_alloc&) {
+    return Status(StatusCode::kOutOfMemory, "the system has no memory left");
+  }
 }
 
 class LoadedEngine : public Engine {
@@ -391,7 +402,8 @@ Status LoadedEngine::Compute(std::span<const Slice> slices, Mode mode, Observer*
     n_tokens += static_cast<int64_t>(slice.tokens.size());
   }
   ForwardOutcome outcome;
-  RETURN_IF_ERROR(transformer_->Forward(items, mode, observer, stop, &outcome));
+  RETURN_IF_ERROR(CatchOutOfMemory(
+      [&] { return transformer_->Forward(items, mode, observer, stop, &outcome); }));
   const double time_ms =
       std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
 
@@ -454,7 +466,8 @@ const char* FinishReasonName(FinishReason reason) {
 Result<std::shared_ptr<Engine>> Engine::Open(const std::string& path,
                                              const EngineOptions& options) {
   auto engine = std::make_shared<LoadedEngine>();
-  RETURN_IF_ERROR(engine->Load(path, options).WithPath(path));
+  RETURN_IF_ERROR(
+      CatchOutOfMemory([&] { return engine->Load(path, options).WithPath(path); }));
   return std::shared_ptr<Engine>(std::move(engine));
 }
 

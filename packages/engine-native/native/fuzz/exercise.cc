@@ -1,8 +1,11 @@
 #include "fuzz/exercise.h"
 
+#include <algorithm>
 #include <array>
+#include <future>
 #include <vector>
 
+#include "engine/engine.h"
 #include "io/artifact_reader.h"
 #include "io/model_file.h"
 #include "tokenizer/tokenizer.h"
@@ -26,6 +29,22 @@ bool ExerciseTokenizer(const ModelFile& file) {
   return true;
 }
 
+// Loads the weights and computes a token with them.
+bool ExerciseEngine(const std::string& path) {
+  EngineOptions options;
+  options.threads = 1;
+  const auto engine = Engine::Open(path, options);
+  if (!engine.ok()) return false;
+  SessionOptions session_options;
+  session_options.context = std::min<int64_t>(4, (*engine)->info().context);
+  const auto session = (*engine)->CreateSession(session_options);
+  if (!session.ok()) return false;
+  std::promise<bool> computed;
+  (*engine)->Step({{*session, {0, 1}, {1}}}, {},
+                  [&](auto result) { computed.set_value(result.ok()); });
+  return computed.get_future().get();
+}
+
 }  // namespace
 
 bool ExerciseModel(const std::string& path) {
@@ -38,7 +57,8 @@ bool ExerciseModel(const std::string& path) {
   if (!file.ok()) return false;
   const bool has_fingerprint = (*file)->Fingerprint().ok();
   const bool has_tokenizer = ExerciseTokenizer(**file);
-  return has_metadata && has_shape && has_fingerprint && has_tokenizer;
+  const bool has_engine = ExerciseEngine(path);
+  return has_metadata && has_shape && has_fingerprint && has_tokenizer && has_engine;
 }
 
 bool ExerciseArtifact(const std::string& path) {

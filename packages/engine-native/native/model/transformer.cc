@@ -9,6 +9,7 @@ namespace {
 constexpr int64_t kTokenBlock = 32;          // tokens whose inputs stay in cache while rows pass
 constexpr int64_t kChunkBytes = 32 << 10;    // weights per task while decoding
 constexpr int64_t kInlineAttention = 1 << 14;  // multiply-adds too few to wake threads for
+constexpr int64_t kFirstScores = 4096;  // positions that attention scores have room for at first
 
 bool IsQuantised(const RowMatrix& matrix) { return BlockElements(matrix.type) > 1; }
 
@@ -50,7 +51,6 @@ Result<Transformer> Transformer::Create(const Hyperparameters& model, const Weig
   s.k.resize(rows(model.kv_heads * model.head_dim));
   s.v.resize(s.k.size());
   s.rope.resize(rows(model.rope_dim));
-  s.scores.resize(static_cast<size_t>(pool.n_threads() * max_context));
   s.quants.resize(rows(WidestInput(model)));
   s.quant_scales.resize(rows(WidestInput(model) / 32 + 1));
   s.quant_sums.resize(s.quant_scales.size());
@@ -78,6 +78,7 @@ Status Transformer::Forward(std::span<const ForwardItem> items, Mode mode, Obser
   }
   if (rows_.empty()) return Status::Ok();
 
+  GrowScores();
   Embed();
   PrepareRope();
   for (int64_t layer = 0; layer < model_.layers; ++layer) {
@@ -86,6 +87,17 @@ Status Transformer::Forward(std::span<const ForwardItem> items, Mode mode, Obser
     RETURN_IF_ERROR(Ffn(layer, mode, observer, outcome));
   }
   return Logits(items, outcome);
+}
+
+// A context of millions is planned for, but paid for only when a timeline gets there.
+void Transformer::GrowScores() {
+  int64_t longest = 0;
+  for (const Row& row : rows_) longest = std::max(longest, row.position + 1);
+  if (longest <= s_.scores_context) return;
+  int64_t grown = std::max(kFirstScores, s_.scores_context);
+  while (grown < longest) grown *= 2;
+  s_.scores_context = std::min(grown, max_context_);
+  s_.scores.resize(static_cast<size_t>(pool_.n_threads() * s_.scores_context));
 }
 
 void Transformer::Embed() {
@@ -330,7 +342,7 @@ void Transformer::Attend(std::span<const ForwardItem> items, int64_t layer, int6
   const int64_t kv_head = head / (model_.heads / model_.kv_heads);
   const int64_t n = row.position + 1;
   const int64_t offset = (r * model_.heads + head) * model_.head_dim;
-  float* const scores = s_.scores.data() + thread * max_context_;
+  float* const scores = s_.scores.data() + thread * s_.scores_context;
   const float scale = 1.0F / std::sqrt(static_cast<float>(model_.head_dim));
   kernels_.attention_scores(s_.q.data() + offset, cache.Keys(layer, kv_head, n), scale, scores);
   kernels_.softmax(scores, n);

@@ -56,7 +56,8 @@ class Transformer {
     std::vector<float> q, k, v;
     std::vector<float> ffn_out;
     std::vector<float> rope;                // [max_tokens][rope_dim]: cos, sin pairs
-    std::vector<float> scores;              // [threads][max_context]
+    std::vector<float> scores;              // [threads][scores_context]
+    int64_t scores_context = 0;             // grows with the longest timeline
     std::vector<float> observed;            // [max_tokens][n_ff] when h is watched
     std::vector<int8_t> quants;             // [max_tokens][max width]
     std::vector<float> quant_scales;
@@ -84,6 +85,7 @@ class Transformer {
         kernels_(kernels),
         max_context_(max_context) {}
 
+  void GrowScores();
   void Embed();
   void PrepareRope();
   Status Attention(std::span<const ForwardItem> items, int64_t layer, Observer* observer,
