@@ -1,3 +1,10 @@
 import { packageConfig } from '../../tsup.config.base.js';
 
-export default packageConfig({ entry: ['src/index.ts', 'src/testing/index.ts'] });
+// The suites run under vitest, which is ESM only; their CommonJS twin is not published.
+export default packageConfig({
+  entry: {
+    index: 'src/index.ts',
+    'testing/index': 'src/testing/index.ts',
+    'testing/golden': 'src/testing/golden-files.ts',
+  },
+});

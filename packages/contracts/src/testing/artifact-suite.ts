@@ -55,6 +55,13 @@ export function artifactSuite<T extends { fingerprint: string }>(
       expect(await codec.read(file('good'))).toEqual(codec.sample());
     });
 
+    it('says what it is', async () => {
+      const { metadata } = await rebuild(file('good'));
+      expect(metadata.get('format')).toBe(codec.format);
+      expect(metadata.get('format_version')).toBe('1');
+      expect(metadata.get('fingerprint')).toBe(codec.sample().fingerprint);
+    });
+
     it('writes the same bytes again', async () => {
       await codec.write(file('again'), await codec.read(file('good')));
       expect(good.equals(await readFile(file('again')))).toBe(true);
