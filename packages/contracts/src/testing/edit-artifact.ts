@@ -1,4 +1,4 @@
-import { openArtifact } from '../artifact.js';
+import { openArtifact, writeArtifact } from '../artifact.js';
 import type { TensorData } from '../tensor.js';
 
 /** An artifact taken apart, so that a test can change something and write it again. */
@@ -21,4 +21,11 @@ export async function rebuild(path: string): Promise<ArtifactParts> {
   } finally {
     await artifact.close();
   }
+}
+
+/** Changes something in an artifact, as the sender of a bad one would. */
+export async function rewrite(path: string, change: (parts: ArtifactParts) => void): Promise<void> {
+  const parts = await rebuild(path);
+  change(parts);
+  await writeArtifact(path, parts.metadata, parts.tensors);
 }
