@@ -100,8 +100,9 @@ struct Kernels {
                  int64_t y_stride);
 
   // One token: y[c] = fma(h[positions[i]], W[rows[i]][c], y[c]) for i in list order, for c in
-  // [0, cols). Quantised W: consecutive entries of one group are summed first, then scaled once.
-  // Entries with h == 0 must not change y.
+  // [0, cols). Entries with h == 0 are as if they were not in the list, so a list with or
+  // without them gives the same bits. Quantised W: of what is left, consecutive entries of one
+  // group are summed first, then scaled once. Weights are taken to be finite.
   void (*accumulate_neurons)(const NeuronMatrix& w, NeuronList list, const float* h, float* y);
 
   // Several tokens, columns [col_begin, col_end), multiples of 32 or the end: per token the same
@@ -111,6 +112,8 @@ struct Kernels {
                       int64_t y_stride);
 
   // Blocks of 32: scale = max|x| / 127, q = round-half-even(x / scale), sum = Σ q. n % 32 == 0.
+  // The same bits in every set. All zero: scale 0 and q 0. A block with a value that is not
+  // finite: scale NaN and q 0, so that the fault shows in every product.
   void (*quantize)(const float* x, int64_t n, int8_t* q, float* scale, int32_t* sum);
 
   // out = x / sqrt(mean(x²) + epsilon) * weight.

@@ -1,5 +1,6 @@
-// Memory for weights and caches: zeroed pages from the system, aligned to 2 MiB and
-// advised to be huge pages, so that streaming reads miss the TLB less.
+// Memory for weights and caches: zeroed pages from the system. From 2 MiB on they are
+// aligned to 2 MiB and advised to be huge pages, so that streaming reads miss the TLB less;
+// smaller buffers are rounded up to a plain page only.
 #pragma once
 
 #include <cstddef>

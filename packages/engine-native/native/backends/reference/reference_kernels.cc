@@ -1,0 +1,240 @@
+// The definition of every kernel, one element at a time. Nothing here is fast; it is what
+// the other sets are tested against, and what runs where none of them does.
+#include <bit>
+#include <cmath>
+#include <cstring>
+#include <limits>
+
+#include "backends/kernels.h"
+#include "util/f16.h"
+
+namespace thermocline {
+namespace {
+
+constexpr int64_t kBlock = 32;
+
+uint16_t Half(const std::byte* p, int64_t i) {
+  uint16_t value;
+  std::memcpy(&value, p + 2 * i, sizeof value);
+  return value;
+}
+
+// Element i of plain values.
+float Plain(DType type, const std::byte* p, int64_t i) {
+  if (type == DType::kF16) return F16ToF32(Half(p, i));
+  if (type == DType::kBF16) return BF16ToF32(Half(p, i));
+  float value;
+  std::memcpy(&value, p + 4 * i, sizeof value);
+  return value;
+}
+
+// Quant i of a row without its scale: the int8 of Q8_0, or the nibble of Q4_0 less 8.
+int Quant(DType type, const std::byte* quants, int64_t i) {
+  if (type == DType::kQ8_0) return static_cast<int8_t>(quants[i]);
+  const int64_t in_block = i % kBlock;
+  const int pair = std::to_integer<int>(quants[i / kBlock * 16 + in_block % 16]);
+  return (in_block < 16 ? pair & 0x0F : pair >> 4) - 8;
+}
+
+bool IsQuantized(DType type) { return BlockElements(type) != 1; }
+
+// Where the scales of a RowMatrix row begin.
+int64_t QuantBytes(DType type, int64_t cols) { return type == DType::kQ8_0 ? cols : cols / 2; }
+
+float PlainDot(const RowMatrix& w, const std::byte* row, const float* x) {
+  float sum = 0;
+  for (int64_t k = 0; k < w.cols; ++k) sum += Plain(w.type, row, k) * x[k];
+  return sum;
+}
+
+float QuantizedDot(const RowMatrix& w, const std::byte* row, const int8_t* q, const float* scale) {
+  const std::byte* const row_scales = row + QuantBytes(w.type, w.cols);
+  float sum = 0;
+  for (int64_t b = 0; b < w.cols / kBlock; ++b) {
+    int32_t dot = 0;
+    for (int64_t i = b * kBlock; i < (b + 1) * kBlock; ++i) dot += Quant(w.type, row, i) * q[i];
+    sum += static_cast<float>(dot) * (F16ToF32(Half(row_scales, b)) * scale[b]);
+  }
+  return sum;
+}
+
+void Matmul(const RowMatrix& w, RowSet rows, const Activations& x, float* y, int64_t y_stride) {
+  for (int64_t i = 0; i < rows.count; ++i) {
+    const int64_t r = rows.list != nullptr ? rows.list[i] : rows.begin + i;
+    const std::byte* const row = w.data + r * w.row_bytes;
+    for (int64_t t = 0; t < x.n_tokens; ++t) {
+      y[t * y_stride + r] = IsQuantized(w.type)
+                                ? QuantizedDot(w, row, x.q + t * x.cols,
+                                               x.q_scale + t * (x.cols / kBlock))
+                                : PlainDot(w, row, x.x + t * x.x_stride);
+    }
+  }
+}
+
+// One output of accumulate_neurons, column c.
+float AddedNeurons(const NeuronMatrix& w, NeuronList list, const float* h, int64_t c, float y) {
+  if (!IsQuantized(w.type)) {
+    for (int64_t i = 0; i < list.count; ++i) {
+      const float factor = h[list.positions[i]];
+      if (factor != 0) y += factor * Plain(w.type, w.data + list.rows[i] * w.row_bytes, c);
+    }
+    return y;
+  }
+  int64_t group = -1;
+  float sum = 0;
+  const auto finish_group = [&] {
+    if (group < 0) return;
+    const std::byte* const scales = w.data + group * w.group_bytes + kBlock * w.row_bytes;
+    y += F16ToF32(Half(scales, c)) * sum;
+  };
+  for (int64_t i = 0; i < list.count; ++i) {
+    const float factor = h[list.positions[i]];
+    if (factor == 0) continue;
+    const int64_t row = list.rows[i];
+    if (row / kBlock != group) {
+      finish_group();
+      group = row / kBlock;
+      sum = 0;
+    }
+    const std::byte* const quants = w.data + group * w.group_bytes + row % kBlock * w.row_bytes;
+    sum += factor * static_cast<float>(Quant(w.type, quants, c));
+  }
+  finish_group();
+  return y;
+}
+
+void AccumulateNeurons(const NeuronMatrix& w, NeuronList list, const float* h, float* y) {
+  for (int64_t c = 0; c < w.cols; ++c) y[c] = AddedNeurons(w, list, h, c, y[c]);
+}
+
+void AddNeurons(const NeuronMatrix& w, NeuronList list, const float* h, int64_t h_stride,
+                int64_t n_tokens, int64_t col_begin, int64_t col_end, float* y,
+                int64_t y_stride) {
+  for (int64_t t = 0; t < n_tokens; ++t) {
+    for (int64_t c = col_begin; c < col_end; ++c) {
+      y[t * y_stride + c] += AddedNeurons(w, list, h + t * h_stride, c, 0.0F);
+    }
+  }
+}
+
+void Quantize(const float* x, int64_t n, int8_t* q, float* scale, int32_t* sum) {
+  for (int64_t b = 0; b < n / kBlock; ++b, x += kBlock, q += kBlock) {
+    float largest = 0;
+    bool finite = true;
+    for (int64_t i = 0; i < kBlock; ++i) {
+      finite = finite && std::isfinite(x[i]);
+      largest = std::fmax(largest, std::fabs(x[i]));
+    }
+    scale[b] = finite ? largest / 127.0F : std::numeric_limits<float>::quiet_NaN();
+    sum[b] = 0;
+    for (int64_t i = 0; i < kBlock; ++i) {
+      // Among subnormals the scale itself is rounded, so a quant could pass 127.
+      const float quant =
+          scale[b] > 0 ? std::fmin(127.0F, std::fmax(-127.0F, std::nearbyint(x[i] / scale[b])))
+                       : 0.0F;
+      q[i] = static_cast<int8_t>(quant);
+      sum[b] += q[i];
+    }
+  }
+}
+
+void RmsNorm(const float* x, const float* weight, int64_t n, float epsilon, float* out) {
+  double squares = 0;
+  for (int64_t i = 0; i < n; ++i) squares += static_cast<double>(x[i]) * x[i];
+  const double mean = squares / static_cast<double>(n);
+  const auto factor = static_cast<float>(1.0 / std::sqrt(mean + epsilon));
+  for (int64_t i = 0; i < n; ++i) out[i] = x[i] * factor * weight[i];
+}
+
+void LayerNorm(const float* x, const float* weight, const float* bias, int64_t n, float epsilon,
+               float* out) {
+  double sum = 0;
+  for (int64_t i = 0; i < n; ++i) sum += x[i];
+  const double mean = sum / static_cast<double>(n);
+  double squares = 0;
+  for (int64_t i = 0; i < n; ++i) squares += (x[i] - mean) * (x[i] - mean);
+  const double factor = 1.0 / std::sqrt(squares / static_cast<double>(n) + epsilon);
+  for (int64_t i = 0; i < n; ++i) {
+    out[i] = static_cast<float>((x[i] - mean) * factor) * weight[i] + bias[i];
+  }
+}
+
+float Act(ActivationFunction f, float x) {
+  constexpr float kSqrtHalf = 0.70710678F;
+  constexpr float kSqrtTwoOverPi = 0.79788456F;
+  switch (f) {
+    case ActivationFunction::kRelu: return x <= 0 ? 0.0F : x;
+    case ActivationFunction::kSilu: return x / (1.0F + std::exp(-x));
+    case ActivationFunction::kGelu: return 0.5F * x * (1.0F + std::erf(x * kSqrtHalf));
+    case ActivationFunction::kGeluTanh:
+      return 0.5F * x * (1.0F + std::tanh(kSqrtTwoOverPi * (x + 0.044715F * x * x * x)));
+    case ActivationFunction::kReluSquared: return x <= 0 ? 0.0F : x * x;
+  }
+  return x;
+}
+
+void Activate(ActivationFunction f, const float* gate, const float* up, int64_t n, float* h) {
+  for (int64_t i = 0; i < n; ++i) {
+    h[i] = up != nullptr ? Act(f, gate[i]) * up[i] : Act(f, gate[i]);
+  }
+}
+
+void Add(const float* x, int64_t n, float* y) {
+  for (int64_t i = 0; i < n; ++i) y[i] += x[i];
+}
+
+void AttentionScores(const float* q, KvView keys, float scale, float* scores) {
+  for (int64_t i = 0; i < keys.n; ++i) {
+    const std::byte* const key = keys.data + i * keys.stride;
+    float sum = 0;
+    for (int64_t c = 0; c < keys.head_dim; ++c) sum += q[c] * Plain(keys.type, key, c);
+    scores[i] = scale * sum;
+  }
+}
+
+void Softmax(float* x, int64_t n) {
+  float largest = x[0];
+  for (int64_t i = 1; i < n; ++i) largest = x[i] > largest ? x[i] : largest;
+  double sum = 0;
+  for (int64_t i = 0; i < n; ++i) {
+    x[i] = std::exp(x[i] - largest);
+    sum += x[i];
+  }
+  const auto factor = static_cast<float>(1.0 / sum);
+  for (int64_t i = 0; i < n; ++i) x[i] *= factor;
+}
+
+void AttentionMix(const float* p, KvView values, float* out) {
+  for (int64_t c = 0; c < values.head_dim; ++c) {
+    float sum = 0;
+    for (int64_t i = 0; i < values.n; ++i) {
+      sum += p[i] * Plain(values.type, values.data + i * values.stride, c);
+    }
+    out[c] = sum;
+  }
+}
+
+void ToF16(const float* x, int64_t n, uint16_t* out) {
+  for (int64_t i = 0; i < n; ++i) out[i] = F32ToF16(x[i]);
+}
+
+void WidenRow(const RowMatrix& w, int64_t row, float* out) {
+  const std::byte* const from = w.data + row * w.row_bytes;
+  const std::byte* const scales = from + QuantBytes(w.type, w.cols);
+  for (int64_t c = 0; c < w.cols; ++c) {
+    out[c] = IsQuantized(w.type) ? F16ToF32(Half(scales, c / kBlock)) *
+                                       static_cast<float>(Quant(w.type, from, c))
+                                 : Plain(w.type, from, c);
+  }
+}
+
+constexpr Kernels kReference = {
+    "scalar", Matmul,  AccumulateNeurons, AddNeurons, Quantize,     RmsNorm, LayerNorm, Activate,
+    Add,      AttentionScores, Softmax,   AttentionMix, ToF16,      WidenRow,
+};
+
+}  // namespace
+
+const Kernels& ReferenceKernels() { return kReference; }
+
+}  // namespace thermocline

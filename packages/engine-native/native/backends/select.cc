@@ -1,0 +1,80 @@
+// Which sets this binary holds and which of them this processor runs.
+#include <initializer_list>
+#include <string_view>
+#include <vector>
+
+#include "backends/kernels.h"
+#include "util/cpu_features.h"
+#if TC_X86_KERNELS
+#include "backends/cpu/avx2/avx2.h"
+#include "backends/cpu/avx512/avx512.h"
+#endif
+#if TC_NEON_KERNELS
+#include "backends/cpu/neon/neon.h"
+#endif
+
+namespace thermocline {
+namespace {
+
+#if TC_X86_KERNELS || TC_NEON_KERNELS
+#define TC_REST_OF_SET(set)                                                                  \
+  set::AccumulateNeurons, set::AddNeurons, set::Quantize, set::RmsNorm, set::LayerNorm,      \
+      set::Activate, set::Add, set::AttentionScores, set::Softmax, set::AttentionMix,        \
+      set::F32ToF16, set::WidenRow
+#endif
+#if TC_X86_KERNELS
+constexpr Kernels kAvx512Vnni = {"avx512-vnni", avx512::MatmulVnni, TC_REST_OF_SET(avx512)};
+constexpr Kernels kAvx512 = {"avx512", avx512::Matmul, TC_REST_OF_SET(avx512)};
+constexpr Kernels kAvx2 = {"avx2", avx2::Matmul, TC_REST_OF_SET(avx2)};
+#endif
+#if TC_NEON_KERNELS
+constexpr Kernels kNeon = {"neon", neon::Matmul, TC_REST_OF_SET(neon)};
+#endif
+
+struct Entry {
+  const Kernels* kernels;
+  bool CpuFeatures::*feature;
+  const char* needs;
+};
+
+// Best first. The reference, which needs nothing, comes after them.
+constexpr std::initializer_list<Entry> kEntries = {
+#if TC_X86_KERNELS
+    {&kAvx512Vnni, &CpuFeatures::avx512_vnni, "AVX-512 F, BW, DQ, VL and VNNI"},
+    {&kAvx512, &CpuFeatures::avx512, "AVX-512 F, BW, DQ and VL"},
+    {&kAvx2, &CpuFeatures::avx2, "AVX2, FMA and F16C"},
+#endif
+#if TC_NEON_KERNELS
+    {&kNeon, &CpuFeatures::neon, "64-bit ARM"},
+#endif
+};
+
+std::vector<KernelChoice> MakeChoices() {
+  const CpuFeatures features = DetectCpuFeatures();
+  std::vector<KernelChoice> choices;
+  for (const Entry& entry : kEntries) {
+    choices.push_back({entry.kernels->name, features.*entry.feature, entry.needs});
+  }
+  choices.push_back({ReferenceKernels().name, true, "nothing"});
+  return choices;
+}
+
+}  // namespace
+
+const Kernels* SelectKernels(const char* name) {
+  const std::string_view wanted = name;
+  const CpuFeatures features = DetectCpuFeatures();
+  for (const Entry& entry : kEntries) {
+    if (wanted != "auto" && wanted != entry.kernels->name) continue;
+    if (features.*entry.feature) return entry.kernels;
+  }
+  if (wanted == "auto" || wanted == ReferenceKernels().name) return &ReferenceKernels();
+  return nullptr;
+}
+
+KernelChoices ListKernels() {
+  static const std::vector<KernelChoice> choices = MakeChoices();
+  return {choices.data(), static_cast<int64_t>(choices.size())};
+}
+
+}  // namespace thermocline
