@@ -4,15 +4,20 @@
 //
 //   fuzz_inputs [--cases N] [--seed S] [--seconds T] [--first I]
 //   fuzz_inputs --target NAME --file NAME --replay FILE
+//
+// The cases run in a child process, which notes the number of the case it is at in
+// memory it shares with its parent. However the child dies, the parent makes the
+// input again from that number, saves it, and goes on behind it.
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
-#include <cstring>
-#include <ctime>
-#include <fcntl.h>
-#include <unistd.h>
-
-#include <chrono>
 #include <filesystem>
 #include <string>
 #include <vector>
@@ -22,10 +27,6 @@
 #include "fuzz/mutate.h"
 #include "fuzz/targets.h"
 
-#if defined(__SANITIZE_ADDRESS__)
-extern "C" void __sanitizer_set_death_callback(void (*callback)());
-#endif
-
 namespace thermocline::fuzz {
 namespace {
 
@@ -34,6 +35,7 @@ using Clock = std::chrono::steady_clock;
 constexpr unsigned kMaxSeconds = 2;
 constexpr uint64_t kMaxAllocationFactor = 8;
 constexpr uint64_t kMaxAllocationBytes = 16 << 20;
+constexpr uint64_t kMaxDeaths = 20;
 
 struct Options {
   uint64_t cases = 100'000;
@@ -45,82 +47,171 @@ struct Options {
   std::string replay;
 };
 
-// The case in progress, for whoever ends it: the handlers below read it while the
-// process is dying, so it is plain memory and they make plain system calls.
-struct CurrentCase {
-  const char* target = "";
-  const char* file = "";
-  const char* bytes = nullptr;
-  size_t size = 0;
-  uint64_t number = 0;
-  uint64_t n_passed = 0;
-  uint64_t n_accepted = 0;
+// Shared by parent and child.
+struct Progress {
+  std::atomic<uint64_t> next = 0;  // the case in progress, or to be done next
+  std::atomic<uint64_t> n_passed = 0;
+  std::atomic<uint64_t> n_failed = 0;
+  std::atomic<uint64_t> n_accepted = 0;
+  std::atomic<uint64_t> max_allocated = 0;
 };
-CurrentCase current;
 
-void SaveCurrentCase(const char* reason) {
-  if (current.bytes == nullptr) return;
-  char name[128];
-  std::snprintf(name, sizeof(name), "fuzz-failure-%llu.bin",
-                static_cast<unsigned long long>(current.number));
-  const int fd = ::open(name, O_WRONLY | O_CREAT | O_TRUNC, 0644);
-  if (fd >= 0) {
-    const ssize_t written = ::write(fd, current.bytes, current.size);
-    (void)written;
-    ::close(fd);
-  }
+unsigned long long Wide(uint64_t n) { return n; }
+
+// One changed input, made from the seed and its number alone.
+struct Case {
+  const Target* target = nullptr;
+  const TargetFile* file = nullptr;
+  std::string bytes;
+};
+
+Case MakeCase(const std::vector<Target>& targets, const std::vector<std::string>& others,
+              uint64_t seed, uint64_t number) {
+  Random random(seed, number);
+  Case result;
+  result.target = &targets[random.Below(targets.size())];
+  result.file = &result.target->files[random.Below(result.target->files.size())];
+  result.bytes = Mutate(result.file->bytes, result.file->kind, others, random);
+  return result;
+}
+
+void ReportFailure(const Case& failed, uint64_t number, const std::string& reason) {
+  const std::string name = "fuzz-failure-" + std::to_string(number) + ".bin";
+  WriteFile(name, failed.bytes);
   std::printf("FAILED case %llu: %s\n  replay: fuzz_inputs --target %s --file %s --replay %s\n",
-              static_cast<unsigned long long>(current.number), reason, current.target,
-              current.file, name);
+              Wide(number), reason.c_str(), failed.target->name.c_str(),
+              failed.file->name.c_str(), name.c_str());
   std::fflush(stdout);
 }
 
-void OnDeath() {
-  SaveCurrentCase("the sanitizer stopped it");
-  std::printf("%llu passed, 1 failed\n", static_cast<unsigned long long>(current.n_passed));
-  std::fflush(stdout);
-}
-
-void OnAlarm(int) {
-  SaveCurrentCase("it took longer than 2 seconds");
-  std::printf("%llu passed, 1 failed\n", static_cast<unsigned long long>(current.n_passed));
-  std::fflush(stdout);
-  ::_exit(1);
-}
-
-// Runs one input that lies on disk already. False, with the reason printed, when it
-// allocated too much.
-bool RunCase(const Target& target, const TargetFile& file, const std::string& bytes,
-             uint64_t number) {
-  current = {target.name.c_str(), file.name.c_str(), bytes.data(), bytes.size(), number,
-             current.n_passed, current.n_accepted};
-  const uint64_t size = target.total_bytes - file.bytes.size() + bytes.size();
+// Runs what lies on disk. The answer is what is wrong with how it went, or "".
+std::string RunTarget(const Target& target, uint64_t bytes, Progress& progress) {
   ResetAllocatedBytes();
-  ::alarm(kMaxSeconds + 1);
+  ::alarm(kMaxSeconds + 1);  // ends the child when a case hangs
   const auto start = Clock::now();
   const bool accepted =
       target.is_artifact ? ExerciseArtifact(target.path) : ExerciseModel(target.path);
-  current.n_accepted += accepted ? 1 : 0;
   const double seconds = std::chrono::duration<double>(Clock::now() - start).count();
   ::alarm(0);
   const uint64_t allocated = AllocatedBytes();
-  const uint64_t limit = kMaxAllocationFactor * size + kMaxAllocationBytes;
-  bool ok = true;
+  progress.n_accepted += accepted ? 1 : 0;
+  progress.max_allocated = std::max(progress.max_allocated.load(), allocated);
+  const uint64_t limit = kMaxAllocationFactor * bytes + kMaxAllocationBytes;
   if (allocated > limit) {
-    std::printf("allocated %llu bytes, the limit is %llu\n",
-                static_cast<unsigned long long>(allocated),
-                static_cast<unsigned long long>(limit));
-    SaveCurrentCase("it allocated too much");
-    ok = false;
-  } else if (seconds > kMaxSeconds) {
-    SaveCurrentCase("it took longer than 2 seconds");
-    ok = false;
+    return "it allocated " + std::to_string(allocated) + " bytes, the limit is " +
+           std::to_string(limit);
   }
-  current.bytes = nullptr;
-  return ok;
+  return seconds > kMaxSeconds ? "it took " + std::to_string(seconds) + " seconds" : "";
 }
 
-int Replay(const Options& options, const std::vector<Target>& targets) {
+bool PutOnDisk(const Target& target, const TargetFile& file, const std::string& bytes) {
+  if (WriteFile(target.FilePath(file), bytes)) return true;
+  std::fprintf(stderr, "cannot write %s\n", target.FilePath(file).c_str());
+  return false;
+}
+
+// The child's part: cases until they or the time are over. False when it cannot go on.
+bool RunCases(const Options& options, const std::vector<Target>& targets,
+              const std::vector<std::string>& others, Clock::time_point start,
+              Progress& progress) {
+  const auto elapsed = [&] { return std::chrono::duration<double>(Clock::now() - start).count(); };
+  double next_report = elapsed() + 30;
+  for (; progress.next < options.first + options.cases; ++progress.next) {
+    if (elapsed() > options.seconds) break;
+    const uint64_t number = progress.next;
+    const Case changed = MakeCase(targets, others, options.seed, number);
+    const Target& target = *changed.target;
+    if (!PutOnDisk(target, *changed.file, changed.bytes)) return false;
+    const uint64_t bytes = target.total_bytes - changed.file->bytes.size() + changed.bytes.size();
+    const std::string problem = RunTarget(target, bytes, progress);
+    if (problem.empty()) {
+      ++progress.n_passed;
+    } else {
+      ++progress.n_failed;
+      ReportFailure(changed, number, problem);
+    }
+    if (target.files.size() > 1 && !PutOnDisk(target, *changed.file, changed.file->bytes)) {
+      return false;
+    }
+    if (elapsed() > next_report) {
+      std::printf("%llu cases in %.0f s\n", Wide(number - options.first + 1), elapsed());
+      std::fflush(stdout);
+      next_report += 30;
+    }
+  }
+  return true;
+}
+
+// The sound inputs first: they cost the most, so they must hold the limits too.
+bool RunSoundInputs(const std::vector<Target>& targets, Progress& progress) {
+  for (const Target& target : targets) {
+    const std::string problem = RunTarget(target, target.total_bytes, progress);
+    if (problem.empty()) continue;
+    std::printf("FAILED on the sound input %s: %s\n", target.name.c_str(), problem.c_str());
+    return false;
+  }
+  std::printf("%llu of %zu sound inputs accepted, at most %.2f MiB allocated in one\n",
+              Wide(progress.n_accepted), targets.size(),
+              static_cast<double>(progress.max_allocated) / (1 << 20));
+  std::fflush(stdout);
+  progress.n_accepted = 0;
+  return true;
+}
+
+std::string DescribeDeath(int status) {
+  if (WIFSIGNALED(status) && WTERMSIG(status) == SIGALRM) return "it hung";
+  if (WIFSIGNALED(status)) return "it died of signal " + std::to_string(WTERMSIG(status));
+  return "it ended the process with code " + std::to_string(WEXITSTATUS(status));
+}
+
+constexpr int kDone = 0;
+constexpr int kCannotGoOn = 3;
+
+// Runs `body` in a child process and gives its wait status.
+template <typename Body>
+int InChild(Body body) {
+  std::fflush(stdout);
+  const pid_t child = ::fork();
+  if (child == 0) {
+    const bool ok = body();
+    std::fflush(stdout);
+    ::_exit(ok ? kDone : kCannotGoOn);
+  }
+  int status = kCannotGoOn << 8;
+  if (child > 0) ::waitpid(child, &status, 0);
+  return status;
+}
+
+int Fuzz(const Options& options, const std::vector<Target>& targets, Progress& progress) {
+  std::vector<std::string> others;
+  for (const Target& target : targets) {
+    for (const TargetFile& file : target.files) others.push_back(file.bytes);
+  }
+  const auto start = Clock::now();
+  progress.next = options.first;
+  if (InChild([&] { return RunSoundInputs(targets, progress); }) != kDone) {
+    std::printf("0 passed, 1 failed\n");
+    return 1;
+  }
+  for (uint64_t n_deaths = 0; n_deaths < kMaxDeaths; ++n_deaths) {
+    const int status =
+        InChild([&] { return RunCases(options, targets, others, start, progress); });
+    if (status == kDone) break;
+    if (WIFEXITED(status) && WEXITSTATUS(status) == kCannotGoOn) return 2;
+    const Case failed = MakeCase(targets, others, options.seed, progress.next);
+    ReportFailure(failed, progress.next, DescribeDeath(status));
+    PutOnDisk(*failed.target, *failed.file, failed.file->bytes);
+    ++progress.n_failed;
+    ++progress.next;
+  }
+  std::printf("%.0f s, seed %llu, %llu inputs accepted, at most %.2f MiB allocated in a case\n",
+              std::chrono::duration<double>(Clock::now() - start).count(), Wide(options.seed),
+              Wide(progress.n_accepted), static_cast<double>(progress.max_allocated) / (1 << 20));
+  std::printf("%llu passed, %llu failed\n", Wide(progress.n_passed), Wide(progress.n_failed));
+  return progress.n_failed == 0 ? 0 : 1;
+}
+
+int Replay(const Options& options, const std::vector<Target>& targets, Progress& progress) {
   std::string bytes;
   if (!ReadFile(options.replay, bytes)) {
     std::fprintf(stderr, "cannot read %s\n", options.replay.c_str());
@@ -129,74 +220,18 @@ int Replay(const Options& options, const std::vector<Target>& targets) {
   for (const Target& target : targets) {
     for (const TargetFile& file : target.files) {
       if (target.name != options.target || file.name != options.file) continue;
-      if (!WriteFile(target.FilePath(file), bytes)) return 2;
-      const bool ok = RunCase(target, file, bytes, 0);
-      std::printf("%d passed, %d failed\n", ok ? 1 : 0, ok ? 0 : 1);
-      return ok ? 0 : 1;
+      if (!PutOnDisk(target, file, bytes)) return 2;
+      const uint64_t total = target.total_bytes - file.bytes.size() + bytes.size();
+      const std::string problem = RunTarget(target, total, progress);
+      if (!problem.empty()) std::printf("%s\n", problem.c_str());
+      std::printf("%.2f MiB allocated\n%d passed, %d failed\n",
+                  static_cast<double>(progress.max_allocated) / (1 << 20), problem.empty() ? 1 : 0,
+                  problem.empty() ? 0 : 1);
+      return problem.empty() ? 0 : 1;
     }
   }
   std::fprintf(stderr, "there is no target of that name and file\n");
   return 2;
-}
-
-// Weights are large and carry no structure: change one of the small files instead,
-// most of the time.
-const TargetFile& ChooseFile(const Target& target, Random& random) {
-  return target.files[random.Below(target.files.size())];
-}
-
-int Fuzz(const Options& options, const std::vector<Target>& targets) {
-  std::vector<std::string> others;
-  for (const Target& target : targets) {
-    for (const TargetFile& file : target.files) others.push_back(file.bytes);
-  }
-  const auto start = Clock::now();
-  const auto elapsed = [&] { return std::chrono::duration<double>(Clock::now() - start).count(); };
-
-  uint64_t max_allocated = 0;
-  // The sound inputs first: they cost the most, so they must hold the limits too.
-  for (const Target& target : targets) {
-    if (!RunCase(target, target.files[0], target.files[0].bytes, 0)) return 1;
-    max_allocated = std::max(max_allocated, AllocatedBytes());
-  }
-  std::printf("%llu of %zu sound inputs accepted, the largest with %.2f MiB allocated\n",
-              static_cast<unsigned long long>(current.n_accepted), targets.size(),
-              static_cast<double>(max_allocated) / (1 << 20));
-  current.n_accepted = 0;
-  uint64_t n_failed = 0;
-  double next_report = 30;
-  for (uint64_t i = options.first; i < options.first + options.cases; ++i) {
-    if (elapsed() > options.seconds) break;
-    Random random(options.seed, i);
-    const Target& target = targets[random.Below(targets.size())];
-    const TargetFile& file = ChooseFile(target, random);
-    const std::string bytes = Mutate(file.bytes, file.kind, others, random);
-    const std::string path = target.FilePath(file);
-    if (!WriteFile(path, bytes)) {
-      std::fprintf(stderr, "cannot write %s\n", path.c_str());
-      return 2;
-    }
-    if (RunCase(target, file, bytes, i)) {
-      ++current.n_passed;
-    } else {
-      ++n_failed;
-    }
-    max_allocated = std::max(max_allocated, AllocatedBytes());
-    if (target.files.size() > 1 && !WriteFile(path, file.bytes)) return 2;
-    if (elapsed() > next_report) {
-      std::printf("%llu cases in %.0f s\n", static_cast<unsigned long long>(i - options.first + 1),
-                  elapsed());
-      std::fflush(stdout);
-      next_report += 30;
-    }
-  }
-  std::printf("%.0f s, seed %llu, %llu inputs accepted, at most %.2f MiB allocated in a case\n",
-              elapsed(), static_cast<unsigned long long>(options.seed),
-              static_cast<unsigned long long>(current.n_accepted),
-              static_cast<double>(max_allocated) / (1 << 20));
-  std::printf("%llu passed, %llu failed\n", static_cast<unsigned long long>(current.n_passed),
-              static_cast<unsigned long long>(n_failed));
-  return n_failed == 0 ? 0 : 1;
 }
 
 bool ParseOptions(int argc, char** argv, Options& options) {
@@ -229,24 +264,29 @@ std::string MakeWorkFolder() {
 int Main(int argc, char** argv) {
   Options options;
   if (!ParseOptions(argc, argv, options)) {
-    std::fprintf(stderr, "usage: fuzz_inputs [--cases N] [--seed S] [--seconds T] [--first I]\n"
-                         "       fuzz_inputs --target NAME --file NAME --replay FILE\n");
+    std::fprintf(stderr,
+                 "usage: fuzz_inputs [--cases N] [--seed S] [--seconds T] [--first I]\n"
+                 "       fuzz_inputs --target NAME --file NAME --replay FILE\n");
     return 2;
   }
-  std::signal(SIGALRM, OnAlarm);
-#if defined(__SANITIZE_ADDRESS__)
-  __sanitizer_set_death_callback(OnDeath);
-#else
+#if !defined(__SANITIZE_ADDRESS__)
   std::printf("note: built without the address sanitizer\n");
-  (void)OnDeath;
 #endif
+  void* shared = ::mmap(nullptr, sizeof(Progress), PROT_READ | PROT_WRITE,
+                        MAP_SHARED | MAP_ANONYMOUS, -1, 0);
   const std::string folder = MakeWorkFolder();
+  if (shared == MAP_FAILED || folder.empty()) {
+    std::fprintf(stderr, "cannot make a work folder\n");
+    return 2;
+  }
+  Progress& progress = *new (shared) Progress;
   const auto targets = LoadTargets(TC_REPO_ROOT, folder);
   int code = 2;
   if (targets.empty()) {
     std::fprintf(stderr, "the fixtures are missing; run native/fuzz/make_fixtures.py\n");
   } else {
-    code = options.replay.empty() ? Fuzz(options, targets) : Replay(options, targets);
+    code = options.replay.empty() ? Fuzz(options, targets, progress)
+                                  : Replay(options, targets, progress);
   }
   std::error_code error;
   std::filesystem::remove_all(folder, error);
