@@ -6,7 +6,7 @@ import { publishedPackages } from './packages.mjs';
 import { pnpm, ROOT } from './setup.mjs';
 
 const checks = [
-  ['format and fast lint', ['exec', 'biome', 'ci', '.']],
+  ['format and fast lint', ['exec', 'biome', 'ci', '--colors=off', '.']],
   ['type-aware lint', ['exec', 'eslint', '--max-warnings', '0', '.']],
   ['types', ['run', 'typecheck']],
   ['unused code and dependencies', ['exec', 'knip']],

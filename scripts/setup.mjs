@@ -27,8 +27,8 @@ export function pnpm(args, options = {}) {
     encoding: 'utf8',
     maxBuffer: 1 << 28,
     shell: process.platform === 'win32',
-    // Turbo's own notices have no place in the output of a demo or a test run.
-    env: { ...process.env, TURBO_TELEMETRY_DISABLED: '1', DO_NOT_TRACK: '1' },
+    // Notices of the tools themselves have no place in the output of a demo or a check.
+    env: { ...process.env, TURBO_TELEMETRY_DISABLED: '1', npm_config_loglevel: 'error' },
     stdio: ['ignore', 'pipe', 'pipe'],
     ...options,
   });
