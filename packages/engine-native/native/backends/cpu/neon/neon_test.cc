@@ -1,0 +1,4 @@
+// The kernel suite on NEON.
+#include "backends/suite_test.h"
+
+TC_SUITE(Neon, "neon")

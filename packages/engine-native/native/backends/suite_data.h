@@ -1,0 +1,156 @@
+// Random matrices and inputs for the backend suite, in file layout and packed.
+#pragma once
+
+#include <cstdint>
+#include <cstring>
+#include <random>
+#include <vector>
+
+#include "backends/kernels.h"
+#include "backends/layout.h"
+#include "util/f16.h"
+
+namespace thermocline::suite {
+
+inline constexpr DType kTypes[] = {DType::kF32, DType::kF16, DType::kBF16, DType::kQ8_0,
+                                   DType::kQ4_0};
+
+class Random {
+ public:
+  explicit Random(uint32_t seed) : engine_(seed) {}
+  float Normal() { return normal_(engine_); }
+  int64_t Below(int64_t n) { return static_cast<int64_t>(engine_() % static_cast<uint64_t>(n)); }
+  std::vector<float> Normals(int64_t n) {
+    std::vector<float> values(static_cast<size_t>(n));
+    for (float& v : values) v = Normal();
+    return values;
+  }
+
+ private:
+  std::mt19937_64 engine_;
+  std::normal_distribution<float> normal_;
+};
+
+inline void Put16(std::byte* p, uint16_t value) { std::memcpy(p, &value, sizeof value); }
+
+// Rows of a weight tensor as model files hold them. Quants take all values, -128 included.
+inline std::vector<std::byte> FileRows(DType type, int64_t rows, int64_t cols, Random& random) {
+  std::vector<std::byte> bytes(static_cast<size_t>(rows * RowBytes(type, cols)));
+  const int64_t n = rows * cols / BlockElements(type);
+  for (int64_t i = 0; i < n; ++i) {
+    std::byte* const p = bytes.data() + i * BlockBytes(type);
+    const float value = random.Normal();
+    switch (type) {
+      case DType::kF32: std::memcpy(p, &value, sizeof value); break;
+      case DType::kF16: Put16(p, F32ToF16(value)); break;
+      case DType::kBF16: Put16(p, F32ToBF16(value)); break;
+      default:
+        Put16(p, F32ToF16(value * 0.01F));  // negative scales too
+        for (int64_t b = 2; b < BlockBytes(type); ++b) {
+          p[b] = static_cast<std::byte>(random.Below(256));
+        }
+    }
+  }
+  return bytes;
+}
+
+// Element (row, col) of such rows, dequantised from the file layout on its own: the suite's
+// independent word on what packed data mean.
+inline double FileElement(DType type, const std::byte* rows, int64_t cols, int64_t row,
+                          int64_t col) {
+  const std::byte* const p = rows + row * RowBytes(type, cols) +
+                             col / BlockElements(type) * BlockBytes(type);
+  uint16_t half;
+  std::memcpy(&half, p, sizeof half);
+  const int64_t i = col % BlockElements(type);
+  switch (type) {
+    case DType::kF32: {
+      float value;
+      std::memcpy(&value, p, sizeof value);
+      return static_cast<double>(value);
+    }
+    case DType::kF16: return static_cast<double>(F16ToF32(half));
+    case DType::kBF16: return static_cast<double>(BF16ToF32(half));
+    case DType::kQ8_0:
+      return static_cast<double>(F16ToF32(half)) * static_cast<int8_t>(p[2 + i]);
+    case DType::kQ4_0: {
+      const int pair = std::to_integer<int>(p[2 + i % 16]);
+      return static_cast<double>(F16ToF32(half)) * ((i < 16 ? pair & 15 : pair >> 4) - 8);
+    }
+  }
+  return 0;
+}
+
+// A RowMatrix with its memory and the file rows it came from.
+struct Rows {
+  std::vector<std::byte> file, packed;
+  RowMatrix matrix;
+
+  Rows(DType type, int64_t rows, int64_t cols, Random& random)
+      : file(FileRows(type, rows, cols, random)), packed(file.size()) {
+    PackRows(type, file.data(), rows, cols, packed.data());
+    matrix = {packed.data(), type, rows, cols, RowBytes(type, cols)};
+  }
+  double At(int64_t row, int64_t col) const {
+    return FileElement(matrix.type, file.data(), matrix.cols, row, col);
+  }
+};
+
+// A NeuronMatrix, packed from a [d_model][n_ff] tensor in pieces of uneven size.
+struct Neurons {
+  std::vector<std::byte> file, packed;
+  NeuronMatrix matrix;
+  int64_t n_ff;
+
+  Neurons(DType type, int64_t n_ff_, int64_t d_model, Random& random)
+      : file(FileRows(type, d_model, n_ff_, random)),
+        packed(static_cast<size_t>(NeuronMatrixBytes(type, n_ff_, d_model))),
+        matrix(MakeNeuronMatrix(type, n_ff_, d_model, packed.data())),
+        n_ff(n_ff_) {
+    for (int64_t row = 0; row < d_model;) {
+      const int64_t n = std::min<int64_t>(d_model - row, 1 + random.Below(70));
+      PackNeurons(type, file.data() + row * RowBytes(type, n_ff), row, n, n_ff, nullptr, matrix,
+                  packed.data());
+      row += n;
+    }
+  }
+  double At(int64_t neuron, int64_t col) const {
+    return FileElement(matrix.type, file.data(), n_ff, col, neuron);
+  }
+};
+
+// Inputs with their 8-bit form, which a set makes itself.
+struct Inputs {
+  std::vector<float> x;
+  std::vector<int8_t> q;
+  std::vector<float> q_scale;
+  std::vector<int32_t> q_sum;
+  Activations view;
+
+  Inputs(const Kernels& kernels, bool quantized, int64_t n_tokens, int64_t cols, int64_t stride,
+         Random& random)
+      : x(random.Normals((n_tokens - 1) * stride + cols)) {
+    view = {x.data(), stride, n_tokens, cols, nullptr, nullptr, nullptr};
+    if (!quantized) return;
+    q.resize(static_cast<size_t>(n_tokens * cols));
+    q_scale.resize(static_cast<size_t>(n_tokens * (cols / 32)));
+    q_sum.resize(q_scale.size());
+    for (int64_t t = 0; t < n_tokens; ++t) {
+      kernels.quantize(x.data() + t * stride, cols, q.data() + t * cols,
+                       q_scale.data() + t * (cols / 32), q_sum.data() + t * (cols / 32));
+    }
+    view.q = q.data();
+    view.q_scale = q_scale.data();
+    view.q_sum = q_sum.data();
+  }
+  // What the product sees of input `col` of token t.
+  double At(int64_t t, int64_t col) const {
+    if (view.q == nullptr) return static_cast<double>(x[static_cast<size_t>(t * view.x_stride + col)]);
+    const auto block = static_cast<size_t>((t * view.cols + col) / 32);
+    return static_cast<double>(q_scale[block]) * q[static_cast<size_t>(t * view.cols + col)];
+  }
+};
+
+inline bool SameBits(float a, float b) { return std::memcmp(&a, &b, sizeof a) == 0; }
+
+}  // namespace thermocline::suite

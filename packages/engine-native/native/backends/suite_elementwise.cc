@@ -1,0 +1,237 @@
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <vector>
+
+#include "backends/backend_suite.h"
+#include "backends/suite_data.h"
+#include "util/testing.h"
+
+namespace thermocline {
+namespace {
+
+using suite::Random;
+using suite::SameBits;
+
+constexpr int64_t kSizes[] = {1, 3, 8, 15, 16, 17, 31, 32, 33, 64, 100, 288, 4096};
+
+double Act(ActivationFunction f, double x) {
+  switch (f) {
+    case ActivationFunction::kRelu: return std::max(x, 0.0);
+    case ActivationFunction::kSilu: return x / (1 + std::exp(-x));
+    case ActivationFunction::kGelu: return 0.5 * x * std::erfc(-x / std::sqrt(2.0));
+    case ActivationFunction::kGeluTanh:
+      return 0.5 * x * (1 + std::tanh(std::sqrt(2 / M_PI) * (x + 0.044715 * x * x * x)));
+    case ActivationFunction::kReluSquared: return x > 0 ? x * x : 0;
+  }
+  return 0;
+}
+
+constexpr ActivationFunction kFunctions[] = {
+    ActivationFunction::kRelu, ActivationFunction::kSilu, ActivationFunction::kGelu,
+    ActivationFunction::kGeluTanh, ActivationFunction::kReluSquared};
+
+void CheckActivate(const Kernels& k) {
+  Random random(3);
+  for (const ActivationFunction f : kFunctions) {
+    for (const int64_t n : kSizes) {
+      std::vector<float> gate = random.Normals(n);
+      for (float& v : gate) v *= 6;
+      const std::vector<float> up = random.Normals(n);
+      std::vector<float> h(gate.size());
+      k.activate(f, gate.data(), up.data(), n, h.data());
+      std::vector<float> alone(gate.size());
+      k.activate(f, gate.data(), nullptr, n, alone.data());
+      for (size_t i = 0; i < h.size(); ++i) {
+        const auto x = static_cast<double>(gate[i]);
+        const double exact = Act(f, x);
+        EXPECT_NEAR(alone[i], exact, 1e-6 * (std::fabs(x) + std::fabs(exact)));
+        EXPECT_TRUE(SameBits(h[i], alone[i] * up[i]));
+        float one = gate[i];  // in place, and the same bits in any place
+        k.activate(f, &one, nullptr, 1, &one);
+        EXPECT_TRUE(SameBits(one, alone[i]));
+      }
+    }
+    const float edges[] = {0.0F, -0.0F, 1e-40F, -1e-40F, 90.0F, -90.0F, 1e30F, -1e30F};
+    for (const float x : edges) {
+      if (f == ActivationFunction::kReluSquared && x > 1e19F) continue;
+      float y = 0;
+      k.activate(f, &x, nullptr, 1, &y);
+      const double exact = Act(f, static_cast<double>(x));
+      EXPECT_NEAR(y, exact, 1e-6 * std::fabs(exact) + 1e-6);
+    }
+    float nan = std::numeric_limits<float>::quiet_NaN();
+    k.activate(f, &nan, nullptr, 1, &nan);
+    EXPECT_TRUE(std::isnan(nan));
+  }
+}
+
+void CheckNorms(const Kernels& k) {
+  Random random(4);
+  for (const int64_t n : kSizes) {
+    std::vector<float> x = random.Normals(n);
+    for (float& v : x) v = v * 3 + 1;
+    const std::vector<float> weight = random.Normals(n);
+    const std::vector<float> bias = random.Normals(n);
+    double mean = 0, squares = 0;
+    for (const float v : x) {
+      mean += static_cast<double>(v) / static_cast<double>(n);
+      squares += static_cast<double>(v) * static_cast<double>(v) / static_cast<double>(n);
+    }
+    double variance = 0;
+    for (const float v : x) {
+      variance += std::pow(static_cast<double>(v) - mean, 2) / static_cast<double>(n);
+    }
+    std::vector<float> out(x.size());
+    k.rms_norm(x.data(), weight.data(), n, 1e-5F, out.data());
+    for (size_t i = 0; i < x.size(); ++i) {
+      const double exact = static_cast<double>(x[i]) / std::sqrt(squares + 1e-5) *
+                           static_cast<double>(weight[i]);
+      EXPECT_NEAR(out[i], exact, 3e-6 * std::fabs(exact) + 1e-12);
+    }
+    k.layer_norm(x.data(), weight.data(), bias.data(), n, 1e-5F, out.data());
+    for (size_t i = 0; i < x.size(); ++i) {
+      const double scaled =
+          (static_cast<double>(x[i]) - mean) / std::sqrt(variance + 1e-5) *
+          static_cast<double>(weight[i]);
+      // With one element x - mean is all rounding, blown up by 1 / sqrt(epsilon).
+      const double tolerance = 1e-5 * (1 + std::fabs(scaled) + std::fabs(mean) +
+                                       (n < 4 ? 300 * 1e-2 : 0));
+      EXPECT_NEAR(out[i], scaled + static_cast<double>(bias[i]), tolerance);
+    }
+  }
+}
+
+void CheckSoftmaxOf(const Kernels& k, std::vector<float> x) {
+  const auto n = static_cast<int64_t>(x.size());
+  const double largest = static_cast<double>(*std::max_element(x.begin(), x.end()));
+  double sum = 0;
+  for (const float v : x) sum += std::exp(static_cast<double>(v) - largest);
+  std::vector<float> p = x;
+  k.softmax(p.data(), n);
+  double error = 0;
+  for (size_t i = 0; i < x.size(); ++i) {
+    const double exact = std::exp(static_cast<double>(x[i]) - largest) / sum;
+    // Relative, with the rounding of x - largest that the exponential makes bigger.
+    const double relative = 4e-6 + 1.2e-7 * std::fabs(static_cast<double>(x[i]) - largest);
+    error = std::max(error, std::fabs(static_cast<double>(p[i]) - exact) -
+                                relative * exact);
+  }
+  EXPECT_LE(error, 2e-45);  // where the result is subnormal: its last place
+}
+
+void CheckSoftmax(const Kernels& k) {
+  Random random(5);
+  for (const int64_t n : kSizes) {
+    std::vector<float> x = random.Normals(n);
+    for (float& v : x) v *= 20;
+    CheckSoftmaxOf(k, x);
+    std::fill(x.begin(), x.end(), -3e30F);
+    CheckSoftmaxOf(k, x);
+  }
+  CheckSoftmaxOf(k, random.Normals(1000000));
+  // Equal inputs give equal bits wherever they stand; -inf takes no part.
+  std::vector<float> x(37, 1.5F);
+  x[7] = -std::numeric_limits<float>::infinity();
+  k.softmax(x.data(), 37);
+  for (size_t i = 0; i < x.size(); ++i) EXPECT_TRUE(SameBits(x[i], i == 7 ? 0.0F : x[0]));
+  x[20] = std::numeric_limits<float>::quiet_NaN();
+  k.softmax(x.data(), 37);
+  for (const float v : x) EXPECT_TRUE(std::isnan(v));
+}
+
+// The 8-bit form has the reference's bits in every set.
+void CheckQuantize(const Kernels& k) {
+  Random random(6);
+  for (const float size : {1.0F, 1e-3F, 1e30F, 3e-39F, 1e-43F, 1.5e-45F}) {
+    for (const int64_t n : {32, 64, 96, 4096}) {
+      std::vector<float> x = random.Normals(n);
+      for (float& v : x) v *= size;
+      for (int64_t i = 0; i < std::min<int64_t>(n, 64); i += 3) {  // halves, to be rounded to even
+        x[static_cast<size_t>(i)] = size * static_cast<float>(i % 7) / 2;
+      }
+      if (n == 96) std::fill(x.begin() + 32, x.begin() + 64, -0.0F);
+      const auto blocks = static_cast<size_t>(n / 32);
+      std::vector<int8_t> q(x.size()), expected_q(x.size());
+      std::vector<float> scale(blocks), expected_scale(blocks);
+      std::vector<int32_t> sum(blocks), expected_sum(blocks);
+      k.quantize(x.data(), n, q.data(), scale.data(), sum.data());
+      ReferenceKernels().quantize(x.data(), n, expected_q.data(), expected_scale.data(),
+                                  expected_sum.data());
+      EXPECT_TRUE(q == expected_q);
+      EXPECT_TRUE(sum == expected_sum);
+      EXPECT_TRUE(std::equal(scale.begin(), scale.end(), expected_scale.begin(), SameBits));
+    }
+  }
+}
+
+void CheckF16(const Kernels& k) {
+  // Every half, its neighbours' midpoints and their neighbours, NaNs and infinities.
+  std::vector<float> x;
+  for (uint32_t bits = 0; bits < 0x10000; ++bits) {
+    const float value = F16ToF32(static_cast<uint16_t>(bits));
+    x.push_back(value);
+    if (bits % 0x8000 >= 0x7C00) continue;
+    const float next = F16ToF32(static_cast<uint16_t>(bits + 1));
+    const float middle = std::isfinite(next) ? (value + next) / 2 : std::copysign(65520.0F, value);
+    x.push_back(middle);
+    x.push_back(std::nextafter(middle, 0.0F));
+    x.push_back(std::nextafter(middle, middle * 4));
+  }
+  const auto n = static_cast<int64_t>(x.size());
+  std::vector<uint16_t> out(x.size());
+  k.f32_to_f16(x.data(), n, out.data());
+  bool same = true;
+  for (size_t i = 0; i < x.size(); ++i) same = same && out[i] == F32ToF16(x[i]);
+  EXPECT_TRUE(same);
+  for (const int64_t size : kSizes) {
+    std::vector<uint16_t> part(static_cast<size_t>(size));
+    k.f32_to_f16(x.data() + 4000, size, part.data());
+    EXPECT_TRUE(std::equal(part.begin(), part.end(), out.begin() + 4000));
+  }
+}
+
+void CheckWiden(const Kernels& k) {
+  Random random(8);
+  for (const DType type : suite::kTypes) {
+    for (const int64_t cols : kSizes) {
+      if (cols % BlockElements(type) != 0) continue;
+      const suite::Rows w(type, 3, cols, random);
+      std::vector<float> out(static_cast<size_t>(cols));
+      for (int64_t row = 0; row < 3; ++row) {
+        k.widen_row(w.matrix, row, out.data());
+        bool exact = true;
+        for (int64_t c = 0; c < cols; ++c) {
+          exact = exact && SameBits(out[static_cast<size_t>(c)] + 0.0F,
+                                    static_cast<float>(w.At(row, c)) + 0.0F);
+        }
+        EXPECT_TRUE(exact);
+      }
+    }
+  }
+}
+
+void CheckAdd(const Kernels& k) {
+  Random random(9);
+  for (const int64_t n : kSizes) {
+    const std::vector<float> x = random.Normals(n);
+    const std::vector<float> before = random.Normals(n);
+    std::vector<float> y = before;
+    k.add(x.data(), n, y.data());
+    for (size_t i = 0; i < y.size(); ++i) EXPECT_TRUE(SameBits(y[i], before[i] + x[i]));
+  }
+}
+
+}  // namespace
+
+void CheckElementwise(const Kernels& kernels) {
+  CheckActivate(kernels);
+  CheckNorms(kernels);
+  CheckSoftmax(kernels);
+  CheckQuantize(kernels);
+  CheckF16(kernels);
+  CheckWiden(kernels);
+  CheckAdd(kernels);
+}
+
+}  // namespace thermocline

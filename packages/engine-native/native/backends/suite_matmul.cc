@@ -1,0 +1,179 @@
+#include <algorithm>
+#include <cmath>
+#include <vector>
+
+#include "backends/backend_suite.h"
+#include "backends/suite_data.h"
+#include "util/testing.h"
+
+namespace thermocline {
+namespace {
+
+using suite::Inputs;
+using suite::Random;
+using suite::Rows;
+using suite::SameBits;
+
+constexpr float kUntouched = -12345.0F;
+
+struct Case {
+  const Kernels& kernels;
+  const Rows& w;
+  const Inputs& x;
+
+  int64_t rows() const { return w.matrix.rows; }
+  int64_t tokens() const { return x.view.n_tokens; }
+
+  std::vector<float> Run(RowSet set) const { return Run(set, x.view); }
+  std::vector<float> Run(RowSet set, const Activations& inputs) const {
+    std::vector<float> y(static_cast<size_t>(inputs.n_tokens * rows()), kUntouched);
+    kernels.matmul(w.matrix, set, inputs, y.data(), rows());
+    return y;
+  }
+};
+
+// All rows against double precision, error measured in the size of the sum's terms.
+void CheckValues(const Case& c, const std::vector<float>& y) {
+  for (int64_t t = 0; t < c.tokens(); ++t) {
+    for (int64_t r = 0; r < c.rows(); ++r) {
+      double sum = 0;
+      double terms = 0;
+      for (int64_t k = 0; k < c.w.matrix.cols; ++k) {
+        const double term = c.w.At(r, k) * c.x.At(t, k);
+        sum += term;
+        terms += std::fabs(term);
+      }
+      EXPECT_NEAR(y[static_cast<size_t>(t * c.rows() + r)], sum, 2e-6 * terms + 1e-30);
+    }
+  }
+}
+
+// The rows of `set` have the bits of `all`, and no other row is written.
+void CheckSubset(const Case& c, const std::vector<float>& all, RowSet set) {
+  std::vector<bool> chosen(static_cast<size_t>(c.rows()), false);
+  for (int64_t i = 0; i < set.count; ++i) {
+    chosen[static_cast<size_t>(set.list != nullptr ? set.list[i] : set.begin + i)] = true;
+  }
+  const std::vector<float> y = c.Run(set);
+  bool same = true;
+  for (size_t i = 0; i < y.size(); ++i) {
+    same = same && SameBits(y[i], chosen[i % static_cast<size_t>(c.rows())] ? all[i] : kUntouched);
+  }
+  EXPECT_TRUE(same);
+}
+
+void CheckRowSets(const Case& c, const std::vector<float>& all, Random& random) {
+  const int64_t n = c.rows();
+  for (const int64_t count : {int64_t{0}, int64_t{1}, int64_t{2}, int64_t{7}, int64_t{63},
+                              int64_t{64}, int64_t{65}, int64_t{255}, int64_t{256}, int64_t{257},
+                              n - 1, n}) {
+    if (count < 0 || count > n) continue;
+    CheckSubset(c, all, {nullptr, 0, count});
+    CheckSubset(c, all, {nullptr, n - count, count});
+    std::vector<uint32_t> list(static_cast<size_t>(n));
+    for (size_t i = 0; i < list.size(); ++i) list[i] = static_cast<uint32_t>(i);
+    for (size_t i = list.size(); i > 1; --i) {
+      std::swap(list[i - 1], list[static_cast<size_t>(random.Below(static_cast<int64_t>(i)))]);
+    }
+    list.resize(static_cast<size_t>(count));
+    CheckSubset(c, all, {list.data(), 0, count});  // any order
+    std::sort(list.begin(), list.end());
+    CheckSubset(c, all, {list.data(), 0, count});
+  }
+}
+
+// Every token alone, and every split in two, gives the bits of all together.
+void CheckTokens(const Case& c, const std::vector<float>& all) {
+  for (int64_t split = 0; split < c.tokens(); ++split) {
+    bool same = true;
+    const auto compare = [&](int64_t begin, int64_t n) {
+      const std::vector<float> y = c.Run({nullptr, 0, c.rows()}, c.x.view.Tokens(begin, n));
+      for (size_t i = 0; i < y.size(); ++i) {
+        same = same && SameBits(y[i], all[static_cast<size_t>(begin * c.rows()) + i]);
+      }
+    };
+    compare(split, 1);
+    if (split > 0) compare(0, split);
+    compare(split, c.tokens() - split);
+    EXPECT_TRUE(same);
+  }
+}
+
+void CheckShape(const Kernels& kernels, DType type, int64_t rows, int64_t cols, int64_t tokens) {
+  Random random(static_cast<uint32_t>(rows * 7919 + cols * 31 + tokens));
+  const Rows w(type, rows, cols, random);
+  const int64_t stride = cols + random.Below(3);
+  const Inputs x(kernels, BlockElements(type) != 1, tokens, cols, stride, random);
+  const Case c{kernels, w, x};
+  const std::vector<float> y = c.Run({nullptr, 0, rows});
+  CheckValues(c, y);
+  CheckTokens(c, y);
+  if (rows > 30) CheckRowSets(c, y, random);
+}
+
+// Extreme quants and inputs: nothing may saturate on the way.
+void CheckExtremes(const Kernels& kernels, DType type) {
+  constexpr int64_t kCols = 96;
+  Random random(1);
+  Rows w(type, 4, kCols, random);
+  for (int64_t r = 0; r < 4; ++r) {
+    for (int64_t b = 0; b < kCols / 32; ++b) {
+      std::byte* const block = w.file.data() + (r * (kCols / 32) + b) * BlockBytes(type);
+      suite::Put16(block, 0x3C00);
+      const std::byte low = type == DType::kQ8_0 ? std::byte{0x80} : std::byte{0x00};
+      const std::byte high = type == DType::kQ8_0 ? std::byte{0x7F} : std::byte{0xFF};
+      std::fill(block + 2, block + BlockBytes(type), r % 2 == 0 ? low : high);
+    }
+  }
+  PackRows(type, w.file.data(), 4, kCols, w.packed.data());
+  for (const float sign : {1.0F, -1.0F}) {
+    Inputs x(kernels, false, 1, kCols, kCols, random);
+    std::fill(x.x.begin(), x.x.end(), sign);
+    x.q.resize(kCols);
+    x.q_scale.resize(kCols / 32);
+    x.q_sum.resize(kCols / 32);
+    kernels.quantize(x.x.data(), kCols, x.q.data(), x.q_scale.data(), x.q_sum.data());
+    x.view = {x.x.data(), kCols, 1, kCols, x.q.data(), x.q_scale.data(), x.q_sum.data()};
+    const Case c{kernels, w, x};
+    CheckValues(c, c.Run({nullptr, 0, 4}));
+  }
+}
+
+void CheckNanShows(const Kernels& kernels, DType type) {
+  Random random(2);
+  const Rows w(type, 3, 64, random);
+  for (const float bad : {NAN, INFINITY}) {
+    Inputs x(kernels, false, 1, 64, 64, random);
+    x.x[40] = bad;
+    x.q.resize(64);
+    x.q_scale.resize(2);
+    x.q_sum.resize(2);
+    kernels.quantize(x.x.data(), 64, x.q.data(), x.q_scale.data(), x.q_sum.data());
+    x.view = {x.x.data(), 64, 1, 64, x.q.data(), x.q_scale.data(), x.q_sum.data()};
+    float y[3] = {};
+    kernels.matmul(w.matrix, {nullptr, 0, 3}, x.view, y, 3);
+    for (const float v : y) EXPECT_FALSE(std::isfinite(v));
+  }
+}
+
+}  // namespace
+
+void CheckMatmul(const Kernels& kernels) {
+  for (const DType type : suite::kTypes) {
+    const bool quantized = BlockElements(type) != 1;
+    for (const int64_t cols : {1, 3, 17, 32, 64, 96, 100, 128, 160, 256, 288}) {
+      if (quantized && cols % 32 != 0) continue;
+      for (const int64_t tokens : {1, 2, 3, 4, 5, 6, 7, 8, 9, 32}) {
+        CheckShape(kernels, type, 19, cols, tokens);
+      }
+    }
+    CheckShape(kernels, type, 300, 96, 1);
+    CheckShape(kernels, type, 300, 96, 5);
+    CheckShape(kernels, type, 9, 4096, 2);
+    CheckShape(kernels, type, 5, 4096, 70);  // more tokens than pass at once
+    if (quantized) CheckExtremes(kernels, type);
+    CheckNanShows(kernels, type);
+  }
+}
+
+}  // namespace thermocline
