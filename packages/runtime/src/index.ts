@@ -1,0 +1,21 @@
+export { hostInfo, inspectModel, openTokenizer, probeHardware } from '@thermocline/engine-native';
+export { type ChatMessage, renderChat } from './chat-template.js';
+export type { Conversation, ConversationOptions } from './conversation.js';
+export { DOCUMENT_SEPARATOR, splitDocuments } from './corpus.js';
+export { driveName } from './drive-name.js';
+export {
+  evaluatePerplexity,
+  type Perplexity,
+  type PerplexityOptions,
+} from './evaluate-perplexity.js';
+export type { ModelGeneration, ModelResult } from './generation.js';
+export { type LoadOptions, loadModel } from './load-model.js';
+export { type MeasureDriveOptions, measureDrive } from './measure-drive.js';
+export { resolveMode } from './mode.js';
+export { Model } from './model.js';
+export { readTokenIds } from './npy.js';
+export type { Prompt } from './prompt.js';
+export { formatBytes, parseSize } from './size.js';
+export { activeRatio, activeRatioPerLayer } from './step-stats.js';
+export { type GenerationSummary, summarizeGeneration } from './summarize-generation.js';
+export { type TopLogits, type TopLogitsOptions, topLogits } from './top-logits.js';
