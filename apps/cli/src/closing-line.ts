@@ -1,0 +1,33 @@
+import type { EngineInfo } from '@thermocline/contracts';
+import { formatBytes, type GenerationSummary, type ModelResult } from '@thermocline/runtime';
+import { formatMs, formatRate, formatShare, plural } from './format.js';
+
+/** The one line every run ends with. */
+export function closingLine(
+  info: EngineInfo,
+  result: ModelResult,
+  summary: GenerationSummary,
+): string {
+  const flash = result.prefill.bytesRead.flash + result.decode.bytesRead.flash;
+  return [
+    plural(result.tokens.length, 'token'),
+    formatRate(summary.decodeTps, 'tokens/s'),
+    `first token ${formatMs(summary.firstTokenMs)}`,
+    `peak memory ${peakMemory(result)}`,
+    `${formatBytes(flash)} read from flash`,
+    `${formatShare(summary.ffnActiveRatio)} of neurons fired`,
+    `context ${contextUse(info, result)}`,
+  ].join(' · ');
+}
+
+function peakMemory({ memory }: ModelResult): string {
+  const used = memory.filter(({ peakBytes }) => peakBytes > 0);
+  return (
+    used.map(({ tier, peakBytes }) => `${tier} ${formatBytes(peakBytes)}`).join(', ') || 'none'
+  );
+}
+
+/** How much of the context is used, how long it is, and what made it that long. */
+function contextUse(info: EngineInfo, { promptTokens, tokens }: ModelResult): string {
+  return `${promptTokens.length + tokens.length}/${info.context} (${info.contextSource})`;
+}

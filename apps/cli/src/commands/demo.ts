@@ -1,0 +1,87 @@
+import type { Mode, Tier } from '@thermocline/contracts';
+import { DEMO_MODEL } from '@thermocline/demo-model';
+import {
+  formatBytes,
+  type GenerationSummary,
+  loadModel,
+  type Model,
+  type ModelResult,
+  summarizeGeneration,
+} from '@thermocline/runtime';
+import { layerBars } from '../bars.js';
+import { closingLine } from '../closing-line.js';
+import { formatCount, formatRate, formatShare } from '../format.js';
+import { colors, print, printable } from '../terminal.js';
+
+const PROMPT = 'Once upon a time, there was a little';
+const SAMPLING = { maxTokens: 200, temperature: 0.7, seed: 7 };
+
+/** Everything `npm run demo` shows: a story, its speed, and what did not have to be computed. */
+export async function demo(): Promise<void> {
+  await using model = await loadModel();
+  introduce(model);
+
+  process.stdout.write(`\n${colors.bold(PROMPT)}`);
+  const exact = await tell(model, 'exact', (text) => process.stdout.write(printable(text)));
+  const dense = await tell(model, 'dense');
+
+  print('\n');
+  print(colors.bold('Share of FFN neurons that fired while it wrote'));
+  const { n_ff } = model.info.model;
+  for (const line of layerBars(exact.summary.layerActiveRatios, n_ff, colors.cyan)) print(line);
+  print(`  all layers: ${formatShare(exact.summary.ffnActiveRatio)}`);
+  print();
+  compare(exact, dense);
+  print();
+  print(closingLine(model.info, exact.result, exact.summary));
+  if (!agree(exact, dense)) {
+    print(colors.red('The two modes wrote different tokens: that is a bug; please report it.'));
+    process.exitCode = 1;
+  }
+}
+
+interface Told {
+  result: ModelResult;
+  summary: GenerationSummary;
+}
+
+async function tell(model: Model, mode: Mode, show?: (text: string) => void): Promise<Told> {
+  const generation = model.generate(PROMPT, { ...SAMPLING, mode });
+  if (show !== undefined) for await (const { text } of generation) show(text);
+  const result = await generation.result;
+  return { result, summary: summarizeGeneration(result) };
+}
+
+function introduce({ info }: Model): void {
+  const { model } = info;
+  print(colors.bold(info.name));
+  print(`${formatCount(DEMO_MODEL.parameters)} parameters, ${DEMO_MODEL.origin}.`);
+  print(
+    `${model.layers} layers of ${formatCount(model.n_ff[0] ?? 0)} FFN neurons with ` +
+      `${model.activation} gates, ${formatBytes(DEMO_MODEL.bytes)}; ` +
+      `${info.threads} threads, kernels ${info.kernels}.`,
+  );
+}
+
+function compare(exact: Told, dense: Told): void {
+  print(colors.bold('Computing only what fires, against computing everything'));
+  print(`  ${'mode'.padEnd(8)}${'speed'.padStart(16)}${'FFN read per token'.padStart(22)}`);
+  for (const [mode, { summary }] of Object.entries({ exact, dense })) {
+    const speed = formatRate(summary.decodeTps, 'tokens/s').padStart(16);
+    print(`  ${mode.padEnd(8)}${speed}${formatBytes(ffnBytes(summary)).padStart(22)}`);
+  }
+  const share = ffnBytes(exact.summary) / ffnBytes(dense.summary);
+  const same = agree(exact, dense) ? 'the same tokens' : 'different tokens';
+  print(`  ${same}, with ${formatShare(share)} of the FFN bytes.`);
+}
+
+function ffnBytes({ ffnBytesPerToken }: GenerationSummary): number {
+  return (['gpu', 'cpu', 'flash'] as Tier[]).reduce(
+    (sum, tier) => sum + (ffnBytesPerToken[tier] ?? 0),
+    0,
+  );
+}
+
+function agree(exact: Told, dense: Told): boolean {
+  return exact.result.tokens.join() === dense.result.tokens.join();
+}

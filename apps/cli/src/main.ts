@@ -1,0 +1,33 @@
+import { CommanderError } from 'commander';
+import { createProgram } from './program.js';
+import { reportError } from './report-error.js';
+import { endQuietlyOnClosedPipe } from './terminal.js';
+
+/** 0: done. 1: failed. 2: wrong usage. 130: stopped with Ctrl-C. */
+export const EXIT = { done: 0, failed: 1, usage: 2, interrupted: 130 } as const;
+
+/** Runs the command line and sets the exit code; output still under way is written first. */
+export async function main(args: readonly string[]): Promise<void> {
+  endQuietlyOnClosedPipe();
+  try {
+    await createProgram().parseAsync(args, { from: 'user' });
+  } catch (error) {
+    process.exitCode = report(error);
+  }
+}
+
+function report(error: unknown): number {
+  if (error instanceof CommanderError) {
+    // Help and version end this way too. Commander has already said what is wrong.
+    return error.exitCode === 0 ? EXIT.done : EXIT.usage;
+  }
+  reportError(error);
+  switch ((error as { code?: unknown }).code) {
+    case 'INVALID_ARGUMENT':
+      return EXIT.usage;
+    case 'ABORTED':
+      return EXIT.interrupted;
+    default:
+      return EXIT.failed;
+  }
+}

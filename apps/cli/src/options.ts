@@ -1,0 +1,36 @@
+import { InvalidArgumentError } from 'commander';
+
+// Spelled out rather than imported: the contracts load a schema library that `--help` can spare.
+export const modes = ['dense', 'exact', 'predicted', 'threshold'] as const;
+
+/** Parser of a whole number that is not below `least`. */
+export function wholeNumber(least: number): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (!/^\d+$/.test(text) || !Number.isSafeInteger(value) || value < least) {
+      throw new InvalidArgumentError(`It must be a whole number, ${least} or more.`);
+    }
+    return value;
+  };
+}
+
+/** Parser of a number within bounds. */
+export function number(least: number, most: number): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (text.trim() === '' || !(value >= least && value <= most)) {
+      throw new InvalidArgumentError(`It must be a number from ${least} to ${most}.`);
+    }
+    return value;
+  };
+}
+
+/** Parser of token ids: `1,2,3`. */
+export function listOfIds(text: string): Int32Array {
+  const parse = wholeNumber(0);
+  const ids = text.split(',').map((id) => parse(id.trim()));
+  if (ids.some((id) => id > 0x7fff_ffff)) {
+    throw new InvalidArgumentError('Token ids are below 2147483648.');
+  }
+  return Int32Array.from(ids);
+}

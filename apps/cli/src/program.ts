@@ -1,0 +1,124 @@
+import { Command, Option } from 'commander';
+import manifest from '../package.json' with { type: 'json' };
+import { listOfIds, modes, number, wholeNumber } from './options.js';
+
+/**
+ * The command line as commander sees it. Commands are loaded when called, so that `--help` and
+ * a mistyped option answer at once.
+ */
+export function createProgram(): Command {
+  const program = new Command('thermocline')
+    .description('Runs language models by computing only the neurons that fire.')
+    .version(manifest.version, '-V, --version', 'print the version')
+    .helpCommand(false)
+    .exitOverride()
+    .showHelpAfterError('Run with --help to see what is possible.')
+    .addHelpText(
+      'after',
+      '\nMODEL is a GGUF file or a Hugging Face folder; left out, it is the demo model.\n' +
+        'Exit codes: 0 done, 1 failed, 2 wrong usage, 130 stopped with Ctrl-C.',
+    );
+
+  const run = withSampling(withModel(program.command('run [MODEL]')))
+    .description('generate text after a prompt')
+    .requiredOption('-p, --prompt <text>', 'text to continue; - reads it from stdin')
+    .option('-n, --max-tokens <n>', 'generate at most n tokens', wholeNumber(0), 256)
+    .action(async (model, options) => (await import('./commands/run.js')).run(model, options));
+  addJson(run);
+
+  withSampling(withModel(program.command('chat [MODEL]')))
+    .description('talk with a model; Ctrl-C stops an answer, Ctrl-D leaves')
+    .option('--system <text>', 'what the model is told before the first turn')
+    .option('-n, --max-tokens <n>', 'tokens per answer at most', wholeNumber(1), 512)
+    .action(async (model, options) => (await import('./commands/chat.js')).chat(model, options));
+
+  const logits = withContext(withModel(program.command('logits [MODEL]')))
+    .description('the most likely next tokens after a prompt')
+    .option('-p, --prompt <text>', 'text; gets BOS where the model asks for it')
+    .addOption(new Option('--tokens <ids>', 'token ids, taken as they are').argParser(listOfIds))
+    .option('--top <k>', 'how many', wholeNumber(1), 10)
+    .action(async (model, options) =>
+      (await import('./commands/logits.js')).logits(model, options),
+    );
+  addJson(logits);
+
+  const evaluate = withModel(program.command('eval [MODEL]'))
+    .description('perplexity on a text or on token ids')
+    .requiredOption('--text <file>', 'a text, documents separated by <|endoftext|>, or .npy ids')
+    .option('--tokens <n>', 'score at most n tokens', wholeNumber(1))
+    .option('--context <n>', 'tokens per window (default: 512)', wholeNumber(2))
+    .action(async (model, options) =>
+      (await import('./commands/eval.js')).evaluate(model, options),
+    );
+  addJson(evaluate);
+
+  const tokenize = program
+    .command('tokenize [MODEL]')
+    .description('the token ids of a text; vocabulary-only GGUF files work too')
+    .option('--text <text>', 'text; left out, it is read from stdin as it is')
+    .action(async (model, options) =>
+      (await import('./commands/tokenize.js')).tokenize(model, options),
+    );
+  addJson(tokenize);
+
+  const inspect = program
+    .command('inspect [FILE]')
+    .description('what is in a model, an artifact or a hardware file')
+    .option('--all', 'list every tensor and every metadata entry')
+    .action(async (file, options) =>
+      (await import('./commands/inspect.js')).inspect(file, options),
+    );
+  addJson(inspect);
+
+  const probe = program
+    .command('probe')
+    .description('measure the memory tiers of this machine')
+    .option('--drive <folder>', 'measure the drive that holds this folder')
+    .option('--name <name>', 'name of the machine in the result')
+    .option('--threads <n>', 'threads that read memory', wholeNumber(1))
+    .action(async (options) => (await import('./commands/probe.js')).probe(options));
+  addJson(probe);
+
+  const doctor = program
+    .command('doctor')
+    .description('explain what Thermocline finds on this machine and what it makes of it')
+    .action(async (options) => (await import('./commands/doctor.js')).doctor(options));
+  addJson(doctor);
+
+  program
+    .command('demo', { hidden: true })
+    .description('the demo model tells a story and shows what it skipped')
+    .action(async () => (await import('./commands/demo.js')).demo());
+  return program;
+}
+
+/** What every command that loads a model takes. */
+function withModel(command: Command): Command {
+  return command
+    .addOption(new Option('--mode <mode>', 'how the FFN is computed').choices(modes))
+    .option('--vram <size>', 'GPU memory that may be used, such as 8GiB')
+    .option('--ram <size>', 'system memory that may be used')
+    .option('--threads <n>', 'threads that compute', wholeNumber(1))
+    .addOption(new Option('--kv-type <type>', 'type of the KV cache').choices(['f16', 'f32']))
+    .option('--kernels <set>', 'kernel set; `doctor` lists them');
+}
+
+function withSampling(command: Command): Command {
+  return withContext(command)
+    .option('--temp <t>', 'temperature; 0 takes the most likely token', number(0, 100), 0)
+    .option('--top-k <k>', 'keep the k most likely tokens; 0: all', wholeNumber(0), 0)
+    .option('--top-p <p>', 'keep the likeliest tokens up to this probability', number(0, 1), 1)
+    .option('--min-p <p>', "drop tokens below this share of the likeliest's", number(0, 1), 0)
+    .option('--repeat-penalty <r>', 'make recent tokens less likely; 1: off', number(0, 100), 1)
+    .option('--seed <s>', 'same seed, same tokens', wholeNumber(0), 0)
+    .option('--stop <text...>', 'end before any of these texts')
+    .option('--ignore-eos', 'go on past the end-of-text token');
+}
+
+function withContext(command: Command): Command {
+  return command.option('--context <n>', 'context length in tokens', wholeNumber(1));
+}
+
+function addJson(command: Command): void {
+  command.option('--json', 'print one JSON object on stdout and nothing else there');
+}
