@@ -1,0 +1,70 @@
+// Prefill and decode speed of a model file, without Node:
+//   engine_bench MODEL [threads] [prompt tokens] [generated tokens] [dense|exact] [kernels]
+#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
+#include <future>
+#include <string>
+#include <vector>
+
+#include "engine/engine.h"
+
+using namespace thermocline;
+
+int main(int argc, char** argv) {
+  if (argc < 2) {
+    std::fprintf(stderr, "usage: engine_bench MODEL [threads] [prompt] [generate] [mode] [kernels]\n");
+    return 2;
+  }
+  const auto number = [&](int i, int fallback) { return argc > i ? std::atoi(argv[i]) : fallback; };
+  EngineOptions options;
+  options.threads = number(2, 2);
+  if (argc > 6) options.kernels = argv[6];
+  const auto opened = Engine::Open(argv[1], options);
+  if (!opened.ok()) {
+    std::fprintf(stderr, "%s\n", opened.status().message().c_str());
+    return 1;
+  }
+  Engine& engine = **opened;
+  const Mode mode = argc > 5 && std::string(argv[5]) == "exact" ? Mode::kExact : Mode::kDense;
+  const int n_prompt = number(3, 256);
+  const int n_generate = number(4, 128);
+
+  std::vector<double> prefill, decode, bytes;
+  for (int round = 0; round < 5; ++round) {
+    const auto session = engine.CreateSession({});
+    if (!session.ok()) {
+      std::fprintf(stderr, "%s\n", session.status().message().c_str());
+      return 1;
+    }
+    std::vector<TokenId> prompt;
+    for (int i = 0; i < n_prompt; ++i) {
+      prompt.push_back(static_cast<TokenId>((i * 7919 + 13) % engine.info().model.vocab));
+    }
+    GenerateOptions generate;
+    generate.max_tokens = n_generate;
+    generate.ignore_eos = true;
+    generate.mode = mode;
+    std::promise<Result<GenerateResult>> done;
+    engine.Generate(*session, prompt, generate, [](auto, auto) {},
+                    [&](auto result) { done.set_value(std::move(result)); });
+    const auto result = done.get_future().get();
+    if (!result.ok()) {
+      std::fprintf(stderr, "%s\n", result.status().message().c_str());
+      return 1;
+    }
+    prefill.push_back(n_prompt / result->prefill.time_ms * 1e3);
+    const auto& times = result->token_times_ms;
+    decode.push_back(static_cast<double>(times.size() - 1) / (times.back() - times.front()) * 1e3);
+    bytes.push_back(static_cast<double>(result->decode.bytes_read[1]) /
+                    static_cast<double>(result->decode.tokens));
+  }
+  const auto median = [](std::vector<double> v) {
+    std::sort(v.begin(), v.end());
+    return v[v.size() / 2];
+  };
+  std::printf("%s %s: prefill %.1f tokens/s, decode %.1f tokens/s, %.2f MB/token, %.1f GB/s\n",
+              engine.info().kernels.c_str(), ModeName(mode), median(prefill), median(decode),
+              median(bytes) / 1e6, median(bytes) * median(decode) / 1e9);
+  return 0;
+}
