@@ -1,0 +1,174 @@
+#include "addon/calls.h"
+#include "addon/convert.h"
+#include "addon/handles.h"
+
+namespace thermocline::addon {
+namespace {
+
+Napi::Object FromInfo(Napi::Env env, const Engine& engine) {
+  const EngineInfo& info = engine.info();
+  const VocabularyData& vocabulary = engine.tokenizer().vocabulary();
+  Napi::Object types = Napi::Object::New(env);
+  for (const auto& [role, type] : info.weight_types) types.Set(role, FromText(env, type));
+  Napi::Array modes = Napi::Array::New(env, info.modes.size());
+  for (size_t i = 0; i < info.modes.size(); ++i) {
+    modes.Set(static_cast<uint32_t>(i), ModeName(info.modes[i]));
+  }
+  Napi::Object object = Napi::Object::New(env);
+  object.Set("path", FromText(env, info.path));
+  object.Set("container", FromText(env, info.container));
+  object.Set("name", FromText(env, info.name));
+  object.Set("model", FromHyperparameters(env, info.model));
+  object.Set("gated", info.gated);
+  object.Set("tied", info.tied);
+  object.Set("weightTypes", types);
+  object.Set("fingerprint", FromText(env, info.fingerprint));
+  object.Set("defaultMode", ModeName(info.default_mode));
+  object.Set("modes", modes);
+  object.Set("threads", info.threads);
+  object.Set("kernels", FromText(env, info.kernels));
+  object.Set("context", FromInteger(env, info.context));
+  object.Set("contextSource", FromText(env, info.context_source));
+  object.Set("kvType", info.kv_type == DType::kF32 ? "f32" : "f16");
+  object.Set("bos", FromOptionalId(env, vocabulary.bos));
+  object.Set("eos", FromOptionalId(env, vocabulary.eos));
+  object.Set("addsBos", info.adds_bos);
+  object.Set("chatTemplate", vocabulary.chat_template.empty()
+                                 ? env.Null()
+                                 : FromText(env, vocabulary.chat_template));
+  object.Set("notices", FromStrings(env, info.notices));
+  return object;
+}
+
+EngineOptions ReadOptions(Napi::Object object) {
+  EngineOptions options;
+  const int64_t threads = ReadInteger(object.Get("threads"), "threads");
+  options.threads = static_cast<int>(std::clamp<int64_t>(threads, -1, 1 << 20));
+  options.context = ReadInteger(object.Get("context"), "context");
+  options.kv_type = ReadKvType(object.Get("kvType"));
+  options.kernels = ReadString(object.Get("kernels"), "kernels");
+  options.ram_budget = ReadSize(object.Get("ramBudgetBytes"), "ramBudgetBytes");
+  return options;
+}
+
+// Progress comes once per tensor; JavaScript hears the newest, once per wake-up.
+struct Progress {
+  explicit Progress(Call to) : call(std::move(to)) {}
+
+  static void Report(const std::shared_ptr<Progress>& progress, double fraction) {
+    progress->newest = fraction;
+    if (progress->posted.exchange(true)) return;
+    progress->call.Notify([progress](Napi::Env env, napi_value listener) {
+      progress->posted = false;
+      napi_value argument = Napi::Number::New(env, progress->newest);
+      napi_call_function(env, env.Undefined(), listener, 1, &argument, nullptr);
+    });
+  }
+
+  const Call call;
+  std::atomic<double> newest{0};
+  std::atomic<bool> posted{false};
+};
+
+// openEngine(path, options, onProgress) -> handle
+Napi::Value OpenEngine(const Napi::CallbackInfo& info) {
+  Environment& environment = Environment::Of(info.Env());
+  const std::string path = ReadString(info[0], "path");
+  EngineOptions options = ReadOptions(ReadObject(info[1], "options"));
+  const auto [call, value] =
+      environment.Begin({}, info[2].IsFunction() ? info[2] : Napi::Value());
+  const auto progress = std::make_shared<Progress>(call);
+  options.progress = [progress](double fraction) { Progress::Report(progress, fraction); };
+  options.cancel = call.cancel().get();
+  environment.RunFor(call, [call = call, path, options] {
+    auto opened = Engine::Open(path, options);
+    if (!opened.ok()) return call.Reject(opened.status());
+    call.Resolve([engine = *opened](Napi::Env env) -> Napi::Value {
+      Environment& home = Environment::Of(env);
+      home.Watch(engine);
+      return WrapHandle(env, std::make_unique<EngineHandle>(home.shared_from_this(), engine));
+    });
+  });
+  return value;
+}
+
+// engineInfo(engine)
+Napi::Value DescribeEngine(const Napi::CallbackInfo& info) {
+  return FromInfo(info.Env(), *UnwrapHandle<EngineHandle>(info.Env(), info[0]).engine);
+}
+
+// engineMemory(engine) -> tiers
+Napi::Value EngineMemory(const Napi::CallbackInfo& info) {
+  return FromMemory(info.Env(),
+                    UnwrapHandle<EngineHandle>(info.Env(), info[0]).engine->memory());
+}
+
+// createSession(engine, context, kvType | null) -> handle
+Napi::Value CreateSession(const Napi::CallbackInfo& info) {
+  const auto engine = UnwrapHandle<EngineHandle>(info.Env(), info[0]).engine;
+  SessionOptions options;
+  options.context = ReadInteger(info[1], "context");
+  if (!info[2].IsNull()) {
+    options.kv_type = ReadKvType(info[2]);
+    options.kv_type_set = true;
+  }
+  Environment& environment = Environment::Of(info.Env());
+  const auto [call, value] = environment.Begin({info[0]});
+  environment.RunFor(call, [call = call, engine, options] {
+    auto session = engine->CreateSession(options);
+    if (!session.ok()) return call.Reject(session.status());
+    call.Resolve([engine, session = *session](Napi::Env env) -> Napi::Value {
+      return WrapHandle(env, std::make_unique<SessionHandle>(engine, session));
+    });
+  });
+  return value;
+}
+
+// setPlan(engine, [[order: Uint32Array, gpuEnd, cpuEnd], …])
+Napi::Value SetPlan(const Napi::CallbackInfo& info) {
+  const auto engine = UnwrapHandle<EngineHandle>(info.Env(), info[0]).engine;
+  const Napi::Array layers = ReadArray(info[1], "layers");
+  Plan plan;
+  for (uint32_t i = 0; i < layers.Length(); ++i) {
+    const Napi::Array layer = ReadArray(layers.Get(i), "layer");
+    const Napi::Value order = layer.Get(0U);
+    if (!order.IsTypedArray() ||
+        order.As<Napi::TypedArray>().TypedArrayType() != napi_uint32_array) {
+      throw Napi::TypeError::New(info.Env(), "order must be a Uint32Array");
+    }
+    const auto ids = order.As<Napi::Uint32Array>();
+    LayerPlan& part = plan.layers.emplace_back();
+    if (ids.ElementLength() > 0) part.order.assign(ids.Data(), ids.Data() + ids.ElementLength());
+    part.tier_end[0] = ReadInteger(layer.Get(1U), "gpuEnd");
+    part.tier_end[1] = ReadInteger(layer.Get(2U), "cpuEnd");
+  }
+  const auto [call, value] = Environment::Of(info.Env()).Begin({info[0]});
+  engine->SetPlan(std::move(plan),
+                  [call = call](Status status) { call.Settle(std::move(status)); });
+  return value;
+}
+
+// closeEngine(engine)
+Napi::Value CloseEngine(const Napi::CallbackInfo& info) {
+  const auto engine = UnwrapHandle<EngineHandle>(info.Env(), info[0]).engine;
+  Environment& environment = Environment::Of(info.Env());
+  const auto [call, value] = environment.Begin({info[0]});
+  environment.WaitFor(call, [call = call, engine] {
+    engine->Close();
+    call.Settle(Status::Ok());
+  });
+  return value;
+}
+
+}  // namespace
+
+void ExportEngineCalls(Napi::Object exports) {
+  Export<OpenEngine>(exports, "openEngine");
+  Export<DescribeEngine>(exports, "engineInfo");
+  Export<EngineMemory>(exports, "engineMemory");
+  Export<CreateSession>(exports, "createSession");
+  Export<SetPlan>(exports, "setPlan");
+  Export<CloseEngine>(exports, "closeEngine");
+}
+
+}  // namespace thermocline::addon

@@ -1,0 +1,38 @@
+// What memory and threads of this machine really do, measured: reading long runs, reading
+// scattered blocks, and handing work to the engine's threads and back.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <vector>
+
+#include "util/huge_buffer.h"
+#include "util/status.h"
+
+namespace thermocline {
+
+// Reads from a buffer that is larger than the caches. The best of several rounds is kept,
+// because other programs only ever slow one down.
+class MemoryProbe {
+ public:
+  // kInvalidArgument below 1 MiB; kOutOfMemory. `cancel` may be null.
+  static Result<MemoryProbe> Create(uint64_t buffer_bytes, const std::atomic<bool>* cancel);
+
+  // Bytes per second over all threads. kAborted when cancelled.
+  Result<double> SequentialRead(int threads) const;
+
+  // A tenth of the blocks, in ascending order with irregular gaps: how firing neurons are read.
+  Result<double> ScatteredRead(int threads, uint64_t block_bytes) const;
+
+ private:
+  MemoryProbe(HugeBuffer buffer, const std::atomic<bool>* cancel)
+      : buffer_(std::move(buffer)), cancel_(cancel) {}
+
+  HugeBuffer buffer_;
+  const std::atomic<bool>* cancel_;
+};
+
+// Median time of an empty ParallelFor over all threads of a pool that is awake, seconds.
+double MeasureThreadSync(int threads);
+
+}  // namespace thermocline
