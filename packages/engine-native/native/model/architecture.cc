@@ -14,16 +14,13 @@ struct NamedActivation {
   std::string_view name;
   ActivationFunction function;
 };
-// The names that config.json files and GGUF keys use.
+// The readers turn the many spellings in files into these.
 constexpr NamedActivation kActivations[] = {
     {"relu", ActivationFunction::kRelu},
     {"silu", ActivationFunction::kSilu},
-    {"swish", ActivationFunction::kSilu},
     {"gelu", ActivationFunction::kGelu},
-    {"gelu_new", ActivationFunction::kGeluTanh},
-    {"gelu_pytorch_tanh", ActivationFunction::kGeluTanh},
+    {"gelu_tanh", ActivationFunction::kGeluTanh},
     {"relu2", ActivationFunction::kReluSquared},
-    {"relu_squared", ActivationFunction::kReluSquared},
 };
 
 }  // namespace
