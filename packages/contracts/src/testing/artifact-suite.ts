@@ -130,10 +130,10 @@ export function artifactSuite<T extends { fingerprint: string }>(
     });
 
     it('meets a flipped bit with a typed error or a value that is valid', async () => {
-      // Every byte of the length and the header, and a sample of the values.
+      // Every byte of the length, a third of the header's, and a sample of the values.
       const { starts } = await rebuild(file('good'));
       const headerEnd = Math.min(...starts);
-      for (let at = 0; at < good.length; at += at < headerEnd ? 1 : 61) {
+      for (let at = 0; at < good.length; at += at < 8 ? 1 : at < headerEnd ? 3 : 61) {
         const bytes = Buffer.from(good);
         bytes[at] = (bytes[at] as number) ^ (1 << (at % 7));
         try {
