@@ -1,0 +1,32 @@
+#include "backends/cpu/neon/vector.h"
+#include "backends/cpu/neon/neon.h"
+#include "backends/cpu/elementwise.h"
+
+namespace thermocline::neon {
+
+void Quantize(const float* x, int64_t n, int8_t* q, float* scale, int32_t* sum) {
+  QuantizeBlocks(x, n, q, scale, sum);
+}
+
+void RmsNorm(const float* x, const float* weight, int64_t n, float epsilon, float* out) {
+  RmsNormOf(x, weight, n, epsilon, out);
+}
+
+void LayerNorm(const float* x, const float* weight, const float* bias, int64_t n, float epsilon,
+               float* out) {
+  LayerNormOf(x, weight, bias, n, epsilon, out);
+}
+
+void Activate(ActivationFunction f, const float* gate, const float* up, int64_t n, float* h) {
+  ActivateAny(f, gate, up, n, h);
+}
+
+void Add(const float* x, int64_t n, float* y) { AddTo(x, n, y); }
+
+void Softmax(float* x, int64_t n) { SoftmaxOf(x, n); }
+
+void F32ToF16(const float* x, int64_t n, uint16_t* out) { NarrowToF16(x, n, out); }
+
+void WidenRow(const RowMatrix& w, int64_t row, float* out) { WidenAnyType(w, row, out); }
+
+}  // namespace thermocline::neon

@@ -1,0 +1,25 @@
+// The kernels of this set, each documented in backends/kernels.h. Only addresses are taken
+// outside the files compiled for it.
+#pragma once
+
+#include "backends/kernels.h"
+
+namespace thermocline::neon {
+
+void Matmul(const RowMatrix& w, RowSet rows, const Activations& x, float* y, int64_t y_stride);
+void AccumulateNeurons(const NeuronMatrix& w, NeuronList list, const float* h, float* y);
+void AddNeurons(const NeuronMatrix& w, NeuronList list, const float* h, int64_t h_stride,
+                int64_t n_tokens, int64_t col_begin, int64_t col_end, float* y, int64_t y_stride);
+void Quantize(const float* x, int64_t n, int8_t* q, float* scale, int32_t* sum);
+void RmsNorm(const float* x, const float* weight, int64_t n, float epsilon, float* out);
+void LayerNorm(const float* x, const float* weight, const float* bias, int64_t n, float epsilon,
+               float* out);
+void Activate(ActivationFunction f, const float* gate, const float* up, int64_t n, float* h);
+void Add(const float* x, int64_t n, float* y);
+void AttentionScores(const float* q, KvView keys, float scale, float* scores);
+void Softmax(float* x, int64_t n);
+void AttentionMix(const float* p, KvView values, float* out);
+void F32ToF16(const float* x, int64_t n, uint16_t* out);
+void WidenRow(const RowMatrix& w, int64_t row, float* out);
+
+}  // namespace thermocline::neon
