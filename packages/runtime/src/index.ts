@@ -2,7 +2,6 @@ export { hostInfo, inspectModel, openTokenizer, probeHardware } from '@thermocli
 export { type ChatMessage, renderChat } from './chat-template.js';
 export type { Conversation, ConversationOptions } from './conversation.js';
 export { DOCUMENT_SEPARATOR, splitDocuments } from './corpus.js';
-export { driveName } from './drive-name.js';
 export {
   evaluatePerplexity,
   type Perplexity,
@@ -10,7 +9,6 @@ export {
 } from './evaluate-perplexity.js';
 export type { ModelGeneration, ModelResult } from './generation.js';
 export { type LoadOptions, loadModel } from './load-model.js';
-export { type MeasureDriveOptions, measureDrive } from './measure-drive.js';
 export { resolveMode } from './mode.js';
 export { Model } from './model.js';
 export { readTokenIds } from './npy.js';
