@@ -3,4 +3,4 @@ import { setup } from './setup.mjs';
 import { runCommandLine } from './thermocline.mjs';
 
 setup();
-runCommandLine(['run', '-p', 'Once upon a time, there was a little', '-n', '200']);
+runCommandLine(['demo']);
