@@ -115,6 +115,7 @@ Napi::Value ProbeDrive(const Napi::CallbackInfo& info) {
       Napi::Object object = Napi::Object::New(env);
       object.Set("sequentialBytesPerSecond", Napi::Number::New(env, rates.sequential));
       object.Set("random", FromRates(env, rates.random));
+      object.Set("syncSeconds", Napi::Number::New(env, rates.latency_seconds));
       return object;
     });
   });

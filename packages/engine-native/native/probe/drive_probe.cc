@@ -70,10 +70,11 @@ Status WriteNoise(int fd, uint64_t bytes, const std::string& path,
   return Status::Ok();
 }
 
-// Bytes per second of kDepth readers. Sequential: they share one run of blocks.
-Result<double> ReadRate(int fd, uint64_t file_bytes, uint64_t block, bool sequential,
+// Bytes per second of `depth` readers. Sequential: they share one run of blocks.
+Result<double> ReadRate(int fd, uint64_t file_bytes, uint64_t block, bool sequential, int depth,
                         const std::string& path, const std::atomic<bool>* cancel) {
-  ASSIGN_OR_RETURN(HugeBuffer memory, HugeBuffer::Allocate(kDepth * block));
+  ASSIGN_OR_RETURN(HugeBuffer memory,
+                   HugeBuffer::Allocate(static_cast<uint64_t>(depth) * block));
   const uint64_t blocks = file_bytes / block;
   std::atomic<uint64_t> next{0};
   std::atomic<uint64_t> read{0};
@@ -94,7 +95,7 @@ Result<double> ReadRate(int fd, uint64_t file_bytes, uint64_t block, bool sequen
     }
   };
   std::vector<std::thread> threads;
-  for (int i = 1; i < kDepth; ++i) threads.emplace_back(reader, i);
+  for (int i = 1; i < depth; ++i) threads.emplace_back(reader, i);
   reader(0);
   for (std::thread& thread : threads) thread.join();
   const double took = seconds();
@@ -129,12 +130,15 @@ Result<DriveRates> MeasureDrive(const std::string& folder, uint64_t file_bytes,
   RETURN_IF_ERROR(WriteNoise(writer.get(), file_bytes, folder, cancel));
   DriveRates rates;
   ASSIGN_OR_RETURN(rates.sequential,
-                   ReadRate(reader.get(), file_bytes, kChunk, true, folder, cancel));
+                   ReadRate(reader.get(), file_bytes, kChunk, true, kDepth, folder, cancel));
   for (const uint64_t block : {4096U, 8192U, 16384U, 32768U, 65536U}) {
     ASSIGN_OR_RETURN(const double rate,
-                     ReadRate(reader.get(), file_bytes, block, false, folder, cancel));
+                     ReadRate(reader.get(), file_bytes, block, false, kDepth, folder, cancel));
     rates.random.emplace_back(block, rate);
   }
+  ASSIGN_OR_RETURN(const double alone,
+                   ReadRate(reader.get(), file_bytes, 4096, false, 1, folder, cancel));
+  rates.latency_seconds = 4096 / alone;
   return rates;
 }
 

@@ -14,10 +14,11 @@ namespace thermocline {
 struct DriveRates {
   double sequential = 0;  // bytes per second, 1 MiB reads
   std::vector<std::pair<uint64_t, double>> random;  // block bytes, bytes per second
+  double latency_seconds = 0;  // of one 4 KiB read at a time
 };
 
 // Writes a file of `file_bytes` into `folder` (without a name as soon as it is open, so that
-// nothing is left behind), reads it back past the cache at depth 32, takes about two seconds.
+// nothing is left behind), reads it back past the cache at depth 32 (latency: 1), takes about two seconds.
 // Errors: kIo with the reason when the folder cannot be written or its file system does not read
 // past its cache; kInvalidArgument below 16 MiB; kAborted. `cancel` may be null.
 Result<DriveRates> MeasureDrive(const std::string& folder, uint64_t file_bytes,

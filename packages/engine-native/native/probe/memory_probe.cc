@@ -4,7 +4,6 @@
 #include <chrono>
 #include <cstring>
 #include <functional>
-#include <thread>
 
 #include "util/thread_pool.h"
 
@@ -20,10 +19,12 @@ double SecondsSince(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
-// Adds up a run of words in eight chains, so that loads and not additions are the limit.
-uint64_t SumRun(const std::byte* data, uint64_t bytes) {
+// Adds up a run of words in eight chains, so that loads and not additions are the limit, and
+// asks for the lines of the run that comes next (null: none is known).
+uint64_t SumRun(const std::byte* data, uint64_t bytes, const std::byte* next) {
   uint64_t sums[8] = {};
   for (uint64_t at = 0; at + kLine <= bytes; at += kLine) {
+    if (next != nullptr) __builtin_prefetch(next + at);
     uint64_t words[8];
     std::memcpy(words, data + at, kLine);
     for (int i = 0; i < 8; ++i) sums[i] += words[i];
@@ -41,20 +42,15 @@ void Keep(uint64_t value) {
 
 // Best bytes per second of `body(thread)`, which returns the bytes it read, on all threads.
 double BestRate(int threads, const std::atomic<bool>* cancel,
-                const std::function<uint64_t(int)>& body) {
+                const std::function<uint64_t(int64_t)>& body) {
+  ThreadPool pool(threads);
   double best = 0;
   for (int round = 0; round < kRounds && !(cancel != nullptr && *cancel); ++round) {
-    std::vector<uint64_t> bytes(static_cast<size_t>(threads), 0);
+    std::atomic<uint64_t> bytes{0};
+    auto chunk = [&](int64_t share, int) { bytes += body(share); };
     const auto start = Clock::now();
-    std::vector<std::thread> others;
-    for (int t = 1; t < threads; ++t) {
-      others.emplace_back([&, t] { bytes[static_cast<size_t>(t)] = body(t); });
-    }
-    bytes[0] = body(0);
-    for (std::thread& thread : others) thread.join();
-    uint64_t total = 0;
-    for (const uint64_t part : bytes) total += part;
-    best = std::max(best, static_cast<double>(total) / SecondsSince(start));
+    pool.ParallelFor(threads, ChunkBody(chunk));
+    best = std::max(best, static_cast<double>(bytes) / SecondsSince(start));
   }
   return best;
 }
@@ -75,8 +71,8 @@ Result<MemoryProbe> MemoryProbe::Create(uint64_t buffer_bytes, const std::atomic
 
 Result<double> MemoryProbe::SequentialRead(int threads) const {
   const uint64_t share = buffer_.size() / static_cast<uint64_t>(threads) / kLine * kLine;
-  const double rate = BestRate(threads, cancel_, [&](int thread) {
-    Keep(SumRun(buffer_.data() + static_cast<uint64_t>(thread) * share, share));
+  const double rate = BestRate(threads, cancel_, [&](int64_t thread) {
+    Keep(SumRun(buffer_.data() + static_cast<uint64_t>(thread) * share, share, nullptr));
     return share;
   });
   if (cancel_ != nullptr && *cancel_) return AbortedStatus();
@@ -88,7 +84,7 @@ Result<double> MemoryProbe::ScatteredRead(int threads, uint64_t block_bytes) con
     return Status(StatusCode::kInvalidArgument, "a block must be far smaller than the buffer");
   }
   const uint64_t share = buffer_.size() / static_cast<uint64_t>(threads) / kLine * kLine;
-  const double rate = BestRate(threads, cancel_, [&](int thread) {
+  const double rate = BestRate(threads, cancel_, [&](int64_t thread) {
     const std::byte* const data = buffer_.data() + static_cast<uint64_t>(thread) * share;
     uint32_t state = 12345U + static_cast<uint32_t>(thread);
     uint64_t sum = 0;
@@ -96,13 +92,9 @@ Result<double> MemoryProbe::ScatteredRead(int threads, uint64_t block_bytes) con
     for (uint64_t block = 0; (block + 1) * block_bytes <= share;) {
       state = state * 1664525U + 1013904223U;
       const uint64_t next = block + 1 + (state >> 16) % 19;  // 10 on average
-      const std::byte* const ahead = data + next * block_bytes;
-      if ((next + 1) * block_bytes <= share) {
-        for (uint64_t at = 0; at < std::min<uint64_t>(block_bytes, 512); at += kLine) {
-          __builtin_prefetch(ahead + at);
-        }
-      }
-      sum += SumRun(data + block * block_bytes, block_bytes);
+      const bool last = (next + 1) * block_bytes > share;
+      sum += SumRun(data + block * block_bytes, block_bytes,
+                    last ? nullptr : data + next * block_bytes);
       read += block_bytes;
       block = next;
     }

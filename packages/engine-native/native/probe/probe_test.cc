@@ -55,6 +55,7 @@ TEST(DriveProbe, LeavesNothingBehindAndNamesTheReason) {
   EXPECT_GT(rates->sequential, 1e6);
   EXPECT_EQ(rates->random.size(), 5U);
   for (const auto& [block, rate] : rates->random) EXPECT_GT(rate, 1e5);
+  EXPECT_GT(rates->latency_seconds, 0.0);
 }
 
 TEST(DriveProbe, CanBeAborted) {

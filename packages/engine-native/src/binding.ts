@@ -1,0 +1,264 @@
+import { createRequire } from 'node:module';
+import type {
+  Evaluation,
+  GenerateResult,
+  KvType,
+  Mode,
+  ObservationBatch,
+  StepStats,
+  Stream,
+  TierMemory,
+} from '@thermocline/contracts';
+import { PipelineError } from '@thermocline/contracts';
+import { tryInChildProcess } from './try-binary.js';
+
+declare const kind: unique symbol;
+/** An object of the addon that stands for something of the core. */
+interface Handle<Kind extends string> {
+  readonly [kind]: Kind;
+}
+export type EngineHandle = Handle<'engine'>;
+export type SessionHandle = Handle<'session'>;
+export type TokenizerHandle = Handle<'tokenizer'>;
+export type ObservationHandle = Handle<'observation'>;
+export type SumHandle = Handle<'sum'>;
+
+/** A call in flight. `cancel(id)` ends it early; nothing happens when it has ended. */
+export interface NativeCall<T> {
+  id: number;
+  promise: Promise<T>;
+}
+
+export interface RawEngineOptions {
+  threads: number;
+  context: number;
+  kvType: KvType;
+  kernels: string;
+  ramBudgetBytes: number;
+}
+
+export interface RawModel {
+  arch: string;
+  name: string;
+  layers: number;
+  dModel: number;
+  nFf: number[];
+  heads: number;
+  kvHeads: number;
+  headDim: number;
+  vocab: number;
+  context: number;
+  contextSource: string;
+  activation: string;
+  activationSource: string;
+  experts: number;
+}
+
+export interface RawEngineInfo {
+  path: string;
+  container: 'gguf' | 'huggingface';
+  name: string;
+  model: RawModel;
+  gated: boolean;
+  tied: boolean;
+  weightTypes: Record<string, string>;
+  fingerprint: string;
+  defaultMode: Mode;
+  modes: Mode[];
+  threads: number;
+  kernels: string;
+  context: number;
+  contextSource: string;
+  kvType: KvType;
+  bos: number | null;
+  eos: number | null;
+  addsBos: boolean;
+  chatTemplate: string | null;
+  notices: string[];
+}
+
+export interface RawGenerateOptions {
+  temperature: number;
+  topK: number;
+  topP: number;
+  minP: number;
+  repeatPenalty: number;
+  repeatWindow: number;
+  seed: number;
+  maxTokens: number;
+  mode: Mode;
+  stop: string[];
+  ignoreEos: boolean;
+}
+
+export interface RawGenerateResult extends Omit<GenerateResult, 'tokens'> {
+  tokens: Int32Array;
+  prefill: StepStats;
+}
+
+export interface RawTokenizerInfo {
+  kind: 'bpe' | 'sentencepiece';
+  preTokenizer: string | null;
+  vocab: number;
+  addsBos: boolean;
+  addsEos: boolean;
+  bos: number | null;
+  eos: number | null;
+  chatTemplate: string | null;
+}
+
+export interface RawInspection {
+  container: 'gguf' | 'huggingface';
+  paths: string[];
+  metadata: { key: string; type: string; summary: string }[];
+  tensors: { name: string; type: string; readable: boolean; shape: number[]; bytes: number }[];
+  model: RawModel | null;
+  modelProblem: string | null;
+  vocabulary: {
+    kind: 'bpe' | 'sentencepiece';
+    preTokenizer: string | null;
+    tokens: number;
+    bos: number | null;
+    eos: number | null;
+  } | null;
+  vocabularyProblem: string | null;
+  fingerprint: string;
+}
+
+export interface RawHostInfo {
+  cpuModel: string;
+  cores: number;
+  threads: number;
+  features: string[];
+  kernels: { name: string; supported: boolean; needs: string; chosen: boolean }[];
+  availableBytes: number;
+}
+
+export interface RawRates {
+  sequentialBytesPerSecond: number;
+  random: { blockBytes: number; bytesPerSecond: number }[];
+  syncSeconds: number;
+}
+
+/** The functions of the addon, as native/addon exports them. */
+export interface NativeBinding {
+  cancel(id: number): void;
+
+  openEngine(
+    path: string,
+    options: RawEngineOptions,
+    onProgress: ((fraction: number) => void) | null,
+  ): NativeCall<EngineHandle>;
+  engineInfo(engine: EngineHandle): RawEngineInfo;
+  engineMemory(engine: EngineHandle): TierMemory[];
+  createSession(
+    engine: EngineHandle,
+    context: number,
+    kvType: KvType | null,
+  ): NativeCall<SessionHandle>;
+  setPlan(
+    engine: EngineHandle,
+    layers: [order: Uint32Array, gpuEnd: number, cpuEnd: number][],
+  ): NativeCall<void>;
+  closeEngine(engine: EngineHandle): NativeCall<void>;
+
+  step(
+    engine: EngineHandle,
+    items: [session: SessionHandle, tokens: Int32Array, logits: Int32Array][],
+    mode: Mode,
+  ): NativeCall<Evaluation[]>;
+  generate(
+    session: SessionHandle,
+    prompt: Int32Array,
+    options: RawGenerateOptions,
+    onChunk: (tokens: Int32Array, text: string) => void,
+  ): NativeCall<RawGenerateResult>;
+  truncate(session: SessionHandle, length: number): NativeCall<void>;
+  fork(session: SessionHandle): NativeCall<SessionHandle>;
+  closeSession(session: SessionHandle): NativeCall<void>;
+  sessionLength(session: SessionHandle): number;
+  sessionTokens(session: SessionHandle): Int32Array;
+
+  startObservation(layers: Int32Array, streams: Stream[], maxRows: number): ObservationHandle;
+  observeWindow(
+    observation: ObservationHandle,
+    reader: SessionHandle,
+    tokens: Int32Array,
+    document: number,
+    position: number,
+  ): NativeCall<void>;
+  nextObservation(observation: ObservationHandle): NativeCall<ObservationBatch | null>;
+  finishObservation(observation: ObservationHandle): void;
+  cancelObservation(observation: ObservationHandle): void;
+  startSum(engine: EngineHandle): SumHandle;
+  sumWindow(sum: SumHandle, reader: SessionHandle, tokens: Int32Array): NativeCall<void>;
+  sumResult(sum: SumHandle): { tokens: number[]; fires: BigInt64Array[]; absSum: Float64Array[] };
+
+  openTokenizer(path: string): NativeCall<TokenizerHandle>;
+  engineTokenizer(engine: EngineHandle): TokenizerHandle;
+  tokenizerInfo(tokenizer: TokenizerHandle): RawTokenizerInfo;
+  tokenize(
+    tokenizer: TokenizerHandle,
+    text: string,
+    addSpecial: boolean,
+    parseSpecial: boolean,
+  ): NativeCall<Int32Array>;
+  detokenize(tokenizer: TokenizerHandle, tokens: Int32Array, special: boolean): NativeCall<string>;
+  tokenText(tokenizer: TokenizerHandle, token: number): string | null;
+
+  inspectFile(path: string): NativeCall<RawInspection>;
+  hostInfo(): RawHostInfo;
+  probeMemory(threads: number, bytes: number): NativeCall<RawRates>;
+  probeDrive(folder: string, bytes: number): NativeCall<RawRates>;
+}
+
+/** Names a binary to load instead of the platform package's, such as one with sanitizers. */
+export const BINARY_VARIABLE = 'THERMOCLINE_NATIVE_BINARY';
+
+/** The addon and the file it came from. */
+export interface LoadedBinary {
+  binding: NativeBinding;
+  path: string;
+}
+
+const require = createRequire(import.meta.url);
+let loaded: LoadedBinary | undefined;
+
+/**
+ * The addon, loaded at first use.
+ *
+ * @throws PipelineError `NATIVE_BINARY_MISSING` naming what was looked for and the way out
+ */
+export function native(): NativeBinding {
+  return loadBinary().binding;
+}
+
+/** The same, with the path of the file. */
+export function loadBinary(): LoadedBinary {
+  loaded ??= findAndLoad();
+  return loaded;
+}
+
+function findAndLoad(): LoadedBinary {
+  const platform = `${process.platform}-${process.arch}${process.platform === 'linux' ? '-gnu' : ''}`;
+  const named = process.env[BINARY_VARIABLE];
+  const wanted = named ?? `@thermocline/engine-native-${platform}`;
+  let path = named;
+  try {
+    path ??= require.resolve(wanted);
+    tryInChildProcess(path);
+    return { binding: require(path) as NativeBinding, path };
+  } catch (error) {
+    const reason = (error as Error).message.split('\n', 1)[0] ?? '';
+    const remedy =
+      named === undefined
+        ? `Install \`${wanted}\` (optional dependencies must not be left out), or in a checkout run \`npm run build\`. It needs glibc 2.34 or later.`
+        : `Unset ${BINARY_VARIABLE} or correct it.`;
+    throw new PipelineError(
+      'NATIVE_BINARY_MISSING',
+      `The native engine for ${platform} could not be loaded: ${reason}. ${remedy}`,
+      { platform, tried: [path ?? wanted], reason },
+      { cause: error },
+    );
+  }
+}

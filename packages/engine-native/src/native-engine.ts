@@ -1,0 +1,267 @@
+import {
+  type ActivationSource,
+  type ActivationSums,
+  type Engine,
+  type EngineInfo,
+  type Evaluation,
+  type Mode,
+  type ModelInfo,
+  type ObservationBatch,
+  type ObserveOptions,
+  PipelineError,
+  type PlacementPlan,
+  type SessionOptions,
+  type StepItem,
+  type TierMemory,
+  type TokenizeOptions,
+  type TokenWindow,
+} from '@thermocline/contracts';
+import { type EngineHandle, native } from './binding.js';
+import {
+  checkInteger,
+  checkLogits,
+  checkMode,
+  checkOneOf,
+  checkOptions,
+  checkSignal,
+  checkTokens,
+  invalidArgument,
+} from './check-arguments.js';
+import { toEngineInfo } from './model-info.js';
+import { settle } from './native-call.js';
+import { toPipelineError } from './native-error.js';
+import { handleOf, NativeSession } from './native-session.js';
+import { NativeTokenizer } from './native-tokenizer.js';
+import { observeWindows } from './observe-windows.js';
+import { sumWindows } from './sum-windows.js';
+
+/**
+ * A model, loaded and placed by the C++ engine. Opened by `openEngine`. Sessions of one engine
+ * share its weights and its threads; what several of them want at the same time is computed in
+ * one pass. It keeps no process alive while idle, and an engine that is dropped without `close`
+ * is closed when it is collected.
+ */
+export class NativeEngine implements Engine, ActivationSource {
+  readonly info: EngineInfo;
+  readonly #handle: EngineHandle;
+  readonly #tokenizer: NativeTokenizer;
+  #closing: Promise<void> | undefined;
+
+  /** For `openEngine`. */
+  constructor(handle: EngineHandle) {
+    this.#handle = handle;
+    this.info = toEngineInfo(native().engineInfo(handle));
+    this.#tokenizer = new NativeTokenizer(native().engineTokenizer(handle), 'engine');
+  }
+
+  get model(): ModelInfo {
+    return this.info.model;
+  }
+
+  get fingerprint(): string {
+    return this.info.fingerprint;
+  }
+
+  /**
+   * Token ids of a text, made off the event loop's thread.
+   *
+   * @throws PipelineError `CLOSED`, `INVALID_ARGUMENT`
+   *
+   * @example
+   * const prompt = await engine.tokenize('Once upon a time', { addSpecial: true });
+   */
+  tokenize(text: string, options: TokenizeOptions = {}): Promise<Int32Array> {
+    return this.#tokenizer.tokenize(text, options);
+  }
+
+  /**
+   * The text of token ids.
+   *
+   * @throws PipelineError `CLOSED`, `INVALID_ARGUMENT`
+   *
+   * @example
+   * const text = await engine.detokenize(result.tokens);
+   */
+  detokenize(tokens: ArrayLike<number>, options: { special?: boolean } = {}): Promise<string> {
+    return this.#tokenizer.detokenize(tokens, options);
+  }
+
+  /**
+   * A token as the vocabulary spells it, such as `Ġgirl` or `<0x0A>`.
+   *
+   * @throws PipelineError `CLOSED`, `INVALID_ARGUMENT` outside the vocabulary
+   *
+   * @example
+   * const spelled = engine.tokenText(42);
+   */
+  tokenText(token: number): string {
+    return this.#tokenizer.tokenText(token);
+  }
+
+  /**
+   * A new, empty timeline. Its KV cache is reserved whole, so that it cannot run out later.
+   *
+   * @throws PipelineError `OUT_OF_MEMORY` with the numbers, `CLOSED`, `INVALID_ARGUMENT`
+   *
+   * @example
+   * await using session = await engine.createSession({ context: 512 });
+   */
+  async createSession(options: SessionOptions = {}): Promise<NativeSession> {
+    checkOptions(options);
+    const { context, kvType } = options;
+    const length = context === undefined ? 0 : checkInteger(context, 'context', 1);
+    const type = kvType === undefined ? null : checkOneOf(kvType, 'kvType', ['f16', 'f32']);
+    this.#requireOpen();
+    const handle = await settle(() => native().createSession(this.#handle, length, type), {
+      argument: 'context',
+    });
+    return new NativeSession(handle, this);
+  }
+
+  /**
+   * Appends tokens to several sessions in one pass over the weights. Each gets the bits it would
+   * get alone.
+   *
+   * @throws PipelineError `CONTEXT_OVERFLOW` before anything is computed, `MODE_UNSUPPORTED`,
+   * `ABORTED`, `CLOSED`, `INVALID_ARGUMENT`
+   *
+   * @example
+   * const [a, b] = await engine.step([
+   *   { session: first, tokens: [5] },
+   *   { session: second, tokens: [7, 8], logits: 'all' },
+   * ]);
+   */
+  async step(
+    items: readonly StepItem[],
+    options: { mode?: Mode; signal?: AbortSignal } = {},
+  ): Promise<Evaluation[]> {
+    checkOptions(options);
+    if (!Array.isArray(items)) throw invalidArgument('items', 'must be an array');
+    const rows = (items as readonly StepItem[]).map((item, i) => {
+      if (typeof item !== 'object' || item === null) {
+        throw invalidArgument(`items[${i}]`, 'must be an object');
+      }
+      const session = handleOf(item.session, this);
+      if (session === null) {
+        throw invalidArgument(`items[${i}].session`, 'must be a session of this engine');
+      }
+      const tokens = checkTokens(item.tokens, `items[${i}].tokens`);
+      const row: Parameters<ReturnType<typeof native>['step']>[1][number] = [
+        session,
+        tokens,
+        checkLogits(item.logits, tokens.length),
+      ];
+      return row;
+    });
+    const mode = checkMode(options.mode ?? this.info.defaultMode);
+    const signal = checkSignal(options.signal);
+    this.#requireOpen();
+    return settle(() => native().step(this.#handle, rows, mode), { argument: 'items', signal });
+  }
+
+  /**
+   * Re-lays the neurons as the plan says, between two tokens; `null` restores the file's order.
+   * Logits stay the same, whatever the plan.
+   *
+   * @throws PipelineError `ARTIFACT_MODEL_MISMATCH` for another model's plan, `INVALID_ARGUMENT`
+   * for one that names tiers this engine lacks, `OUT_OF_MEMORY`, `CLOSED`
+   *
+   * @example
+   * await engine.setPlan(await readPlacementPlan('plan.safetensors'));
+   */
+  async setPlan(plan: PlacementPlan | null): Promise<void> {
+    const layers = plan === null ? [] : this.#checkPlan(plan);
+    this.#requireOpen();
+    await settle(() => native().setPlan(this.#handle, layers), { argument: 'plan' });
+  }
+
+  /**
+   * What each tier holds now, what was planned and what was the most.
+   *
+   * @example
+   * const [cpu] = engine.memory();
+   */
+  memory(): TierMemory[] {
+    return native().engineMemory(this.#handle);
+  }
+
+  /**
+   * Reads windows, each from an empty context, and hands out what their neurons did. Reading
+   * goes on only as fast as the batches are taken; leaving the loop ends it.
+   *
+   * @throws PipelineError from the loop: `CONTEXT_OVERFLOW`, `OUT_OF_MEMORY`, `ABORTED`, `CLOSED`,
+   * `INVALID_ARGUMENT`; and whatever `windows` throws
+   *
+   * @example
+   * const windows = [{ tokens, document: 0, position: 0 }];
+   * for await (const batch of engine.observe(windows, { streams: ['activation'] })) {
+   *   console.log(batch.layer, batch.positions.length);
+   * }
+   */
+  observe(
+    windows: Iterable<TokenWindow> | AsyncIterable<TokenWindow>,
+    options: ObserveOptions,
+  ): AsyncIterableIterator<ObservationBatch> {
+    return observeWindows(this, windows, options);
+  }
+
+  /**
+   * Reads windows, each from an empty context, and counts per neuron how often it fired and how
+   * strongly, without a single row crossing into JavaScript.
+   *
+   * @throws PipelineError as `observe`
+   *
+   * @example
+   * const { fires } = await engine.sum([{ tokens, document: 0, position: 0 }]);
+   */
+  sum(
+    windows: Iterable<TokenWindow> | AsyncIterable<TokenWindow>,
+    options: { signal?: AbortSignal } = {},
+  ): Promise<ActivationSums> {
+    return sumWindows(this, this.#handle, windows, options);
+  }
+
+  /**
+   * Ends running work with `CLOSED`, closes the sessions and frees the weights.
+   *
+   * @example
+   * await engine.close();
+   */
+  close(): Promise<void> {
+    this.#tokenizer.close();
+    this.#closing ??= settle(() => native().closeEngine(this.#handle));
+    return this.#closing;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  #requireOpen(): void {
+    if (this.#closing !== undefined) {
+      throw toPipelineError({ code: 'CLOSED', message: 'the engine is closed' });
+    }
+  }
+
+  #checkPlan(plan: PlacementPlan): [Uint32Array, number, number][] {
+    if (typeof plan !== 'object' || !Array.isArray(plan.layers)) {
+      throw invalidArgument('plan', 'must be a placement plan or null');
+    }
+    if (plan.fingerprint !== this.fingerprint) {
+      throw new PipelineError(
+        'ARTIFACT_MODEL_MISMATCH',
+        `The plan was made for the model ${plan.fingerprint}, this one is ${this.fingerprint}. Solve a plan for this model.`,
+        { path: '', expected: this.fingerprint, found: String(plan.fingerprint) },
+      );
+    }
+    return plan.layers.map(({ order, tierEnd }, i) => {
+      if (!(order instanceof Uint32Array) || !Array.isArray(tierEnd)) {
+        throw invalidArgument(`plan.layers[${i}]`, 'must have an order and two tier ends');
+      }
+      const [gpuEnd, cpuEnd] = tierEnd.map((end, j) =>
+        checkInteger(end, `plan.layers[${i}].tierEnd[${j}]`, 0),
+      );
+      return [order, gpuEnd ?? 0, cpuEnd ?? 0];
+    });
+  }
+}

@@ -1,0 +1,97 @@
+import type { KvType } from '@thermocline/contracts';
+import { native } from './binding.js';
+import {
+  checkFunction,
+  checkInteger,
+  checkOneOf,
+  checkOptions,
+  checkPath,
+  checkSignal,
+  checkString,
+} from './check-arguments.js';
+import { endWith, throwIfAborted } from './native-call.js';
+import { NativeEngine } from './native-engine.js';
+import { toPipelineError } from './native-error.js';
+
+export interface OpenEngineOptions {
+  /** Threads that compute; default: the processor's cores. */
+  threads?: number;
+  /** Context length, tokens; default: what the model was made for, which is also the most. */
+  context?: number;
+  /** Element type of the KV cache; default `f16`. */
+  kvType?: KvType;
+  /** A kernel set by name, see `hostInfo`; default: the fastest that runs here. */
+  kernels?: string;
+  /** Memory the engine may use, bytes; default: no budget but what the system has available. */
+  ramBudgetBytes?: number;
+  /** Hears the share of the weights that has been read, 0 to 1. What it throws ends the opening. */
+  onProgress?: (fraction: number) => void;
+  signal?: AbortSignal;
+}
+
+/**
+ * Opens a model: a GGUF file, or a Hugging Face folder. Every byte is budgeted before the first
+ * weight is read. The event loop stays free meanwhile.
+ *
+ * @throws PipelineError `FILE_NOT_FOUND`, `IO_ERROR`, `MODEL_CORRUPT`, `MODEL_UNSUPPORTED`,
+ * `WEIGHT_TYPE_UNSUPPORTED`, `TOKENIZER_UNSUPPORTED`, `OUT_OF_MEMORY` with the numbers,
+ * `INVALID_ARGUMENT`, `ABORTED`, `NATIVE_BINARY_MISSING`
+ *
+ * @example
+ * const engine = await openEngine(demoModelPath());
+ * const session = await engine.createSession();
+ * const prompt = await engine.tokenize('Once upon a time', { addSpecial: true });
+ * for await (const { text } of session.generate(prompt, { maxTokens: 50 })) {
+ *   process.stdout.write(text);
+ * }
+ * await engine.close();
+ */
+export async function openEngine(
+  path: string,
+  options: OpenEngineOptions = {},
+): Promise<NativeEngine> {
+  checkPath(path);
+  const { raw, onProgress, signal } = checkOpenOptions(options);
+  throwIfAborted(signal);
+
+  // A listener that throws ends the opening with what it threw, be it null.
+  let thrown: { value: unknown } | undefined;
+  let id = 0;
+  const listener = (fraction: number) => {
+    if (thrown) return;
+    try {
+      onProgress?.(fraction);
+    } catch (value) {
+      thrown = { value };
+      native().cancel(id);
+    }
+  };
+  const binding = native();
+  try {
+    const call = binding.openEngine(path, raw, onProgress === undefined ? null : listener);
+    id = call.id;
+    const engine = new NativeEngine(await endWith(signal, id, call.promise));
+    if (thrown === undefined) return engine;
+    await engine.close();
+  } catch (error) {
+    if (thrown === undefined) throw toPipelineError(error, { path, signal });
+  }
+  throw thrown?.value;
+}
+
+function checkOpenOptions(options: OpenEngineOptions) {
+  checkOptions(options);
+  const { onProgress } = options;
+  if (onProgress !== undefined) checkFunction(onProgress, 'onProgress');
+  const raw = {
+    threads: options.threads === undefined ? 0 : checkInteger(options.threads, 'threads', 1, 1024),
+    context: options.context === undefined ? 0 : checkInteger(options.context, 'context', 1),
+    kvType: checkOneOf(options.kvType ?? 'f16', 'kvType', ['f16', 'f32']),
+    kernels: checkString(options.kernels ?? 'auto', 'kernels'),
+    ramBudgetBytes:
+      options.ramBudgetBytes === undefined
+        ? 0
+        : checkInteger(options.ramBudgetBytes, 'ramBudgetBytes', 1),
+  };
+  return { raw, onProgress, signal: checkSignal(options.signal) };
+}
