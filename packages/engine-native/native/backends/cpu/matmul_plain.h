@@ -49,9 +49,41 @@ TC_INLINE void StoreSums(const F32 (&sums)[R][N], int t, const RowTile<R>& tile,
   for (int r = 0; r < tile.count; ++r) y[tile.index[r]] = out[r];
 }
 
+// Elements in a cache line: one turn of the loop, so that every line is fetched once.
+template <DType T>
+constexpr int64_t kLineElements = kLine / kElementBytes<T>;
+
 template <DType T, int R, int N>
-TC_INLINE void PlainTile(const RowTile<R>& tile, bool prefetch, const float* x, int64_t x_stride,
-                         int64_t cols, float* y, int64_t y_stride) {
+TC_INLINE void PlainStep(const RowTile<R>& tile, const float* x, int64_t x_stride, int64_t k,
+                         F32 (&sums)[R][N]) {
+  F32 inputs[N];
+  TC_UNROLL
+  for (int t = 0; t < N; ++t) inputs[t] = Load(x + t * x_stride + k);
+  TC_UNROLL
+  for (int r = 0; r < R; ++r) {
+    const F32 weights = LoadElements<T>(tile.data[r], k);
+    TC_UNROLL
+    for (int t = 0; t < N; ++t) sums[r][t] = Fma(weights, inputs[t], sums[r][t]);
+  }
+}
+
+template <DType T, int R, int N>
+TC_INLINE void PlainLastStep(const RowTile<R>& tile, const float* x, int64_t x_stride, int64_t k,
+                             int64_t n, F32 (&sums)[R][N]) {
+  F32 inputs[N];
+  TC_UNROLL
+  for (int t = 0; t < N; ++t) inputs[t] = LoadPart(x + t * x_stride + k, n);
+  TC_UNROLL
+  for (int r = 0; r < R; ++r) {
+    const F32 weights = LoadElementsPart<T>(tile.data[r], k, n);
+    TC_UNROLL
+    for (int t = 0; t < N; ++t) sums[r][t] = Fma(weights, inputs[t], sums[r][t]);
+  }
+}
+
+template <DType T, int R, int N, typename Fetcher>
+TC_INLINE void PlainTile(const RowTile<R>& tile, const Fetcher& ahead, const float* x,
+                         int64_t x_stride, int64_t cols, float* y, int64_t y_stride) {
   F32 sums[R][N];
   TC_UNROLL
   for (int r = 0; r < R; ++r) {
@@ -59,57 +91,46 @@ TC_INLINE void PlainTile(const RowTile<R>& tile, bool prefetch, const float* x, 
     for (int t = 0; t < N; ++t) sums[r][t] = Zero();
   }
   int64_t k = 0;
-  for (; k + kLanes <= cols; k += kLanes) {
-    if (prefetch && k * kElementBytes<T> % 64 == 0) {
-      TC_UNROLL
-      for (int r = 0; r < R; ++r) Prefetch(tile.ahead[r] + k * kElementBytes<T>);
-    }
-    F32 inputs[N];
+  for (int64_t line = 0; k + kLineElements<T> <= cols; k += kLineElements<T>, ++line) {
+    ahead.Fetch(line);
     TC_UNROLL
-    for (int t = 0; t < N; ++t) inputs[t] = Load(x + t * x_stride + k);
-    TC_UNROLL
-    for (int r = 0; r < R; ++r) {
-      const F32 weights = LoadElements<T>(tile.data[r], k);
-      TC_UNROLL
-      for (int t = 0; t < N; ++t) sums[r][t] = Fma(weights, inputs[t], sums[r][t]);
+    for (int64_t i = 0; i < kLineElements<T>; i += kLanes) {
+      PlainStep<T>(tile, x, x_stride, k + i, sums);
     }
   }
-  if (k < cols) {
-    const int64_t n = cols - k;
-    F32 inputs[N];
-    TC_UNROLL
-    for (int t = 0; t < N; ++t) inputs[t] = LoadPart(x + t * x_stride + k, n);
-    TC_UNROLL
-    for (int r = 0; r < R; ++r) {
-      const F32 weights = LoadElementsPart<T>(tile.data[r], k, n);
-      TC_UNROLL
-      for (int t = 0; t < N; ++t) sums[r][t] = Fma(weights, inputs[t], sums[r][t]);
-    }
-  }
+  for (; k + kLanes <= cols; k += kLanes) PlainStep<T>(tile, x, x_stride, k, sums);
+  if (k < cols) PlainLastStep<T>(tile, x, x_stride, k, cols - k, sums);
   TC_UNROLL
   for (int t = 0; t < N; ++t) StoreSums(sums, t, tile, y + t * y_stride);
+}
+
+constexpr int kDecodeRows = 8;
+
+template <DType T, bool kList>
+TC_INLINE void MatvecPlain(const RowMatrix& w, const RowSet& rows, const float* x, float* y) {
+  for (int64_t i = 0; i < rows.count; i += kDecodeRows) {
+    PlainTile<T, kDecodeRows, 1>(TileAt<kDecodeRows>(w, rows, i),
+                                 Ahead<kDecodeRows, kList>(w, rows, i), x, 0, w.cols, y, 0);
+  }
 }
 
 template <DType T>
 void MatmulPlain(const RowMatrix& w, RowSet rows, const Activations& x, float* y,
                  int64_t y_stride) {
   if (x.n_tokens == 1) {
-    const bool prefetch = rows.list != nullptr;
-    for (int64_t i = 0; i < rows.count; i += 8) {
-      PlainTile<T, 8, 1>(TileAt<8>(w, rows, i), prefetch, x.x, 0, w.cols, y, 0);
-    }
-    return;
+    return rows.list != nullptr ? MatvecPlain<T, true>(w, rows, x.x, y)
+                                : MatvecPlain<T, false>(w, rows, x.x, y);
   }
   const int64_t at_once = TokensAtOnce(w.cols * 4);
   for (int64_t begin = 0; begin < x.n_tokens; begin += at_once) {
     const int64_t end = MinOf(x.n_tokens, begin + at_once);
     for (int64_t i = 0; i < rows.count; i += kPlainRows) {
       const auto tile = TileAt<kPlainRows>(w, rows, i);
-      const bool prefetch = rows.list != nullptr;
+      FetchRowsAfter<kPlainRows>(w, rows, i);
       int64_t t = begin;
       const auto run = [&]<int N>() __attribute__((always_inline)) {
-        PlainTile<T, kPlainRows, N>(tile, prefetch && t == begin, x.x + t * x.x_stride,
-                                    x.x_stride, w.cols, y + t * y_stride, y_stride);
+        PlainTile<T, kPlainRows, N>(tile, NothingAhead(), x.x + t * x.x_stride, x.x_stride,
+                                    w.cols, y + t * y_stride, y_stride);
         t += N;
       };
       while (t + kPlainTokens <= end) run.template operator()<kPlainTokens>();

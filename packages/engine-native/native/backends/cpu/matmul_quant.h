@@ -49,9 +49,9 @@ TC_INLINE void QuantStep(const RowTile<R>& tile, const Activations& x, int64_t b
 }
 
 // x: the activations from the tile's first token on.
-template <typename Q, int R, int N>
-TC_INLINE void QuantTile(const RowTile<R>& tile, bool prefetch, const Activations& x, float* y,
-                         int64_t y_stride) {
+template <typename Q, int R, int N, typename Fetcher>
+TC_INLINE void QuantTile(const RowTile<R>& tile, const Fetcher& ahead, const Activations& x,
+                         float* y, int64_t y_stride) {
   const int64_t blocks = x.cols / kBlock;
   F32 sums[R][N];
   TC_UNROLL
@@ -59,12 +59,16 @@ TC_INLINE void QuantTile(const RowTile<R>& tile, bool prefetch, const Activation
     TC_UNROLL
     for (int t = 0; t < N; ++t) sums[r][t] = Zero();
   }
+  constexpr int64_t kTurn = kLine / Q::kQuantBytes;  // blocks in a cache line of quants
   int64_t b = 0;
-  for (; b + Q::kBlocks <= blocks; b += Q::kBlocks) {
-    if (prefetch) {
-      TC_UNROLL
-      for (int r = 0; r < R; ++r) Prefetch(tile.ahead[r] + b * Q::kQuantBytes);
+  for (int64_t line = 0; b + kTurn <= blocks; b += kTurn, ++line) {
+    ahead.Fetch(line);
+    TC_UNROLL
+    for (int64_t i = 0; i < kTurn; i += Q::kBlocks) {
+      QuantStep<Q, R, N, false>(tile, x, blocks, b + i, sums);
     }
+  }
+  for (; b + Q::kBlocks <= blocks; b += Q::kBlocks) {
     QuantStep<Q, R, N, false>(tile, x, blocks, b, sums);
   }
   if constexpr (Q::kBlocks > 1) {
@@ -74,15 +78,21 @@ TC_INLINE void QuantTile(const RowTile<R>& tile, bool prefetch, const Activation
   for (int t = 0; t < N; ++t) StoreSums(sums, t, tile, y + t * y_stride);
 }
 
+template <typename Q, bool kList>
+TC_INLINE void MatvecQuant(const RowMatrix& w, const RowSet& rows, const Activations& x,
+                           float* y) {
+  for (int64_t i = 0; i < rows.count; i += kDecodeRows) {
+    QuantTile<Q, kDecodeRows, 1>(TileAt<kDecodeRows>(w, rows, i),
+                                 Ahead<kDecodeRows, kList>(w, rows, i), x, y, 0);
+  }
+}
+
 template <typename Q>
 void MatmulQuant(const RowMatrix& w, RowSet rows, const Activations& x, float* y,
                  int64_t y_stride) {
   if (x.n_tokens == 1) {
-    const bool prefetch = rows.list != nullptr;
-    for (int64_t i = 0; i < rows.count; i += 8) {
-      QuantTile<Q, 8, 1>(TileAt<8>(w, rows, i), prefetch, x, y, 0);
-    }
-    return;
+    return rows.list != nullptr ? MatvecQuant<Q, true>(w, rows, x, y)
+                                : MatvecQuant<Q, false>(w, rows, x, y);
   }
   const int64_t blocks = w.cols / kBlock;
   const int64_t at_once = TokensAtOnce(w.cols);
@@ -90,15 +100,14 @@ void MatmulQuant(const RowMatrix& w, RowSet rows, const Activations& x, float* y
     const int64_t end = MinOf(x.n_tokens, begin + at_once);
     for (int64_t i = 0; i < rows.count; i += kQuantRows) {
       const auto tile = TileAt<kQuantRows>(w, rows, i);
-      const bool prefetch = rows.list != nullptr;
+      FetchRowsAfter<kQuantRows>(w, rows, i);
       int64_t t = begin;
       const auto run = [&]<int N>() __attribute__((always_inline)) {
         Activations part = x;
         part.q += t * w.cols;
         part.q_scale += t * blocks;
         part.q_sum += t * blocks;
-        QuantTile<Q, kQuantRows, N>(tile, prefetch && t == begin, part, y + t * y_stride,
-                                    y_stride);
+        QuantTile<Q, kQuantRows, N>(tile, NothingAhead(), part, y + t * y_stride, y_stride);
         t += N;
       };
       while (t + kQuantTokens <= end) run.template operator()<kQuantTokens>();

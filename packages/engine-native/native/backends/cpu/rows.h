@@ -10,12 +10,13 @@ TC_INLINE int64_t RowAt(const RowSet& rows, int64_t i) {
   return rows.list != nullptr ? static_cast<int64_t>(rows.list[i]) : rows.begin + i;
 }
 
+constexpr int64_t kLine = 64;  // bytes of a cache line
+
 // R rows from the i-th on. When fewer are left the last one stands in for the missing: it is
 // computed again and not stored, so that a short tile needs no code of its own.
 template <int R>
 struct RowTile {
   const std::byte* data[R];
-  const std::byte* ahead[R];  // the next tile's rows, to be prefetched
   int64_t index[R];
   int count;
 };
@@ -28,9 +29,51 @@ TC_INLINE RowTile<R> TileAt(const RowMatrix& w, const RowSet& rows, int64_t i) {
   for (int j = 0; j < R; ++j) {
     tile.index[j] = RowAt(rows, MinOf(i + j, rows.count - 1));
     tile.data[j] = w.data + tile.index[j] * w.row_bytes;
-    tile.ahead[j] = w.data + RowAt(rows, MinOf(i + R + j, rows.count - 1)) * w.row_bytes;
   }
   return tile;
+}
+
+// Fetches the next tile's memory line by line while this one is computed: the rows of a
+// range as one stretch from front to back, listed rows side by side. Memory is slowest when
+// it has to be asked for eight rows at a time.
+template <int R, bool kList>
+struct Ahead {
+  const std::byte* lines[R];
+
+  // What follows the tile at i.
+  TC_INLINE Ahead(const RowMatrix& w, const RowSet& rows, int64_t i) {
+    TC_UNROLL
+    for (int j = 0; j < R; ++j) {
+      lines[j] = kList ? w.data + RowAt(rows, MinOf(i + R + j, rows.count - 1)) * w.row_bytes
+                       : w.data + (rows.begin + i + R) * w.row_bytes + j * kLine;
+    }
+  }
+  // REQUIRES: a call for every line of this tile's rows; line counts them.
+  TC_INLINE void Fetch(int64_t line) const {
+    if constexpr (kList) {
+      TC_UNROLL
+      for (int j = 0; j < R; ++j) Prefetch(lines[j] + line * kLine);
+    } else {
+      const std::byte* const stretch = lines[0] + line * (R * kLine);
+      TC_UNROLL
+      for (int j = 0; j < R; ++j) Prefetch(stretch + j * kLine);
+    }
+  }
+};
+
+struct NothingAhead {
+  TC_INLINE void Fetch(int64_t) const {}
+};
+
+// With several tokens a tile takes long enough for the processor's own prefetching, once it
+// has seen where the listed rows are.
+template <int R>
+TC_INLINE void FetchRowsAfter(const RowMatrix& w, const RowSet& rows, int64_t i) {
+  if (rows.list == nullptr) return;
+  for (int64_t j = i + R; j < MinOf(i + 2 * R, rows.count); ++j) {
+    const std::byte* const row = w.data + RowAt(rows, j) * w.row_bytes;
+    for (int64_t b = 0; b < MinOf(w.row_bytes, 4096); b += kLine) Prefetch(row + b);
+  }
 }
 
 // Tokens whose inputs stay in the second cache while all rows pass by them.

@@ -26,7 +26,7 @@ constexpr int64_t kBlock = 32;  // elements of a quantisation block
 
 TC_INLINE int64_t MinOf(int64_t a, int64_t b) { return a < b ? a : b; }
 
-TC_INLINE void Prefetch(const std::byte* p) { __builtin_prefetch(p, 0, 3); }
+TC_INLINE void Prefetch(const std::byte* p) { __builtin_prefetch(p, 0, 2); }
 
 }  // namespace
 }  // namespace thermocline

@@ -1,0 +1,377 @@
+// How near the kernels come to the machine: decode products and sparse row lists in GB/s
+// against a plain read loop, prefill products in GFLOP/s against a loop of fused
+// multiply-adds. Best of several rounds; other load only makes figures smaller.
+//
+//   kernel_bench [set] [all|read|decode|sparse|neurons|prefill|attention] [type]
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <cstring>
+#include <functional>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "backends/kernels.h"
+#include "backends/layout.h"
+#include "util/cpu_features.h"
+#include "util/f16.h"
+#include "util/huge_buffer.h"
+#include "util/thread_pool.h"
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
+
+namespace thermocline {
+namespace {
+
+constexpr int64_t kWorkingSet = int64_t{320} << 20;  // far beyond any last-level cache here
+constexpr int64_t kChunkBytes = 128 << 10;
+using Types = std::vector<DType>;
+
+double Seconds(const std::function<void()>& work) {
+  const auto start = std::chrono::steady_clock::now();
+  work();
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
+// The shortest of some rounds, after one to warm up.
+double Best(int rounds, const std::function<void()>& work) {
+  work();
+  double best = 1e30;
+  for (int i = 0; i < rounds; ++i) best = std::min(best, Seconds(work));
+  return best;
+}
+
+// Memory of plausible weights: bytes whose reading as any type gives finite numbers.
+HugeBuffer RandomWeights(DType type, int64_t bytes) {
+  Result<HugeBuffer> made = HugeBuffer::Allocate(static_cast<size_t>(bytes));
+  if (!made.ok()) {
+    std::fprintf(stderr, "%s\n", made.status().message().c_str());
+    return {};
+  }
+  HugeBuffer buffer = std::move(made).value();
+  std::mt19937_64 random(7);
+  // A small pattern repeated: the kernels do not look at values.
+  std::vector<std::byte> pattern(1 << 16);
+  for (size_t i = 0; i + 4 <= pattern.size(); i += 4) {
+    const float value = static_cast<float>(random() % 2001) / 1000.0F - 1.0F;
+    const uint16_t half = type == DType::kBF16 ? F32ToBF16(value) : F32ToF16(value);
+    if (type == DType::kF32) {
+      std::memcpy(&pattern[i], &value, 4);
+    } else {
+      std::memcpy(&pattern[i], &half, 2);
+      std::memcpy(&pattern[i + 2], &half, 2);
+    }
+  }
+  for (int64_t at = 0; at < bytes; at += 1 << 16) {
+    std::memcpy(buffer.data() + at, pattern.data(),
+                static_cast<size_t>(std::min<int64_t>(1 << 16, bytes - at)));
+  }
+  return buffer;
+}
+
+struct QuantizedInputs {
+  std::vector<float> x;
+  std::vector<int8_t> q;
+  std::vector<float> scale;
+  std::vector<int32_t> sum;
+  Activations view;
+
+  QuantizedInputs(const Kernels& k, int64_t n_tokens, int64_t cols)
+      : x(static_cast<size_t>(n_tokens * cols)),
+        q(x.size()),
+        scale(x.size() / 32),
+        sum(x.size() / 32) {
+    std::mt19937 random(1);
+    for (float& v : x) v = static_cast<float>(random() % 2001) / 1000.0F - 1.0F;
+    k.quantize(x.data(), n_tokens * cols, q.data(), scale.data(), sum.data());
+    view = {x.data(), cols, n_tokens, cols, q.data(), scale.data(), sum.data()};
+  }
+};
+
+// Sums all words: about what reading costs when nothing else binds.
+uint64_t ReadAll(const std::byte* p, int64_t bytes) {
+  uint64_t sums[4] = {};
+  for (int64_t i = 0; i + 64 <= bytes; i += 64) {
+    uint64_t words[8];
+    std::memcpy(words, p + i, sizeof words);
+    for (int j = 0; j < 4; ++j) sums[j] += words[j] + words[j + 4];
+  }
+  return sums[0] + sums[1] + sums[2] + sums[3];
+}
+
+struct Roof {
+  double one = 0, two = 0;  // GB/s
+  double of(int threads) const { return threads == 1 ? one : two; }
+};
+
+Roof MeasureRead() {
+  const HugeBuffer memory = RandomWeights(DType::kF32, kWorkingSet);
+  Roof roof;
+  for (const int threads : {1, 2}) {
+    ThreadPool pool(threads);
+    std::vector<uint64_t> sums(static_cast<size_t>(threads) * 8);
+    auto body = [&](int64_t chunk, int thread) {
+      sums[static_cast<size_t>(thread) * 8] +=
+          ReadAll(memory.data() + chunk * kChunkBytes, kChunkBytes);
+    };
+    const double s = Best(12, [&] { pool.ParallelFor(kWorkingSet / kChunkBytes, body); });
+    (threads == 1 ? roof.one : roof.two) = static_cast<double>(kWorkingSet) / s / 1e9;
+    std::printf("read  %d thread%s  %6.1f GB/s  (%llu)\n", threads, threads == 1 ? " " : "s",
+                roof.of(threads), static_cast<unsigned long long>(sums[0] & 1));
+  }
+  return roof;
+}
+
+void BenchDecode(const Kernels& k, const Roof& roof, const Types& types) {
+  struct Shape {
+    int64_t rows, cols;
+  };
+  for (const DType type : types) {
+    for (const Shape shape : {Shape{2048, 768}, Shape{4096, 2048}, Shape{4096, 4096}}) {
+      const int64_t row_bytes = RowBytes(type, shape.cols);
+      const int64_t matrix_bytes = row_bytes * shape.rows;
+      const int64_t n_matrices = std::max<int64_t>(1, kWorkingSet / matrix_bytes);
+      const HugeBuffer memory = RandomWeights(type, n_matrices * matrix_bytes);
+      const QuantizedInputs x(k, 1, shape.cols);
+      std::vector<float> y(static_cast<size_t>(shape.rows));
+      const int64_t chunk_rows = std::max<int64_t>(8, kChunkBytes / row_bytes / 8 * 8);
+      const int64_t n_chunks = (shape.rows + chunk_rows - 1) / chunk_rows;
+      for (const int threads : {1, 2}) {
+        ThreadPool pool(threads);
+        const double s = Best(6, [&] {
+          for (int64_t m = 0; m < n_matrices; ++m) {
+            const RowMatrix w{memory.data() + m * matrix_bytes, type, shape.rows, shape.cols,
+                              row_bytes};
+            auto body = [&](int64_t chunk, int) {
+              const int64_t begin = chunk * chunk_rows;
+              k.matmul(w, {nullptr, begin, std::min(chunk_rows, shape.rows - begin)}, x.view,
+                       y.data(), shape.rows);
+            };
+            pool.ParallelFor(n_chunks, body);
+          }
+        });
+        const double speed = static_cast<double>(n_matrices * matrix_bytes) / s / 1e9;
+        std::printf("decode  %-4s %4lld x %4lld  %d thread%s  %6.1f GB/s  %3.0f %% of reading\n",
+                    DTypeName(type), static_cast<long long>(shape.rows),
+                    static_cast<long long>(shape.cols), threads, threads == 1 ? " " : "s", speed,
+                    100 * speed / roof.of(threads));
+      }
+    }
+  }
+}
+
+// Every tenth row or so, ascending.
+std::vector<uint32_t> TenPercent(int64_t n) {
+  std::mt19937 random(3);
+  std::vector<uint32_t> list;
+  for (int64_t i = 0; i < n; ++i) {
+    if (random() % 10 == 0) list.push_back(static_cast<uint32_t>(i));
+  }
+  return list;
+}
+
+// Lists against the same list row by row, each a call of its own and so without prefetch.
+void BenchSparse(const Kernels& k, const Roof& roof, const Types& types) {
+  for (const DType type : types) {
+    const int64_t cols = 4096;
+    const int64_t row_bytes = RowBytes(type, cols);
+    const int64_t rows = 10 * kWorkingSet / 4 / row_bytes;
+    const HugeBuffer memory = RandomWeights(type, rows * row_bytes);
+    const RowMatrix w{memory.data(), type, rows, cols, row_bytes};
+    const QuantizedInputs x(k, 1, cols);
+    std::vector<float> y(static_cast<size_t>(rows));
+    const std::vector<uint32_t> list = TenPercent(rows);
+    const auto count = static_cast<int64_t>(list.size());
+    const double bytes = static_cast<double>(count * row_bytes);
+    for (const bool prefetch : {false, true}) {
+      for (const int threads : {1, 2}) {
+        ThreadPool pool(threads);
+        const int64_t step = 64;
+        auto body = [&](int64_t chunk, int) {
+          const int64_t begin = chunk * step;
+          const int64_t n = std::min(step, count - begin);
+          if (prefetch) {
+            k.matmul(w, {list.data() + begin, 0, n}, x.view, y.data(), rows);
+          } else {
+            for (int64_t i = begin; i < begin + n; ++i) {
+              k.matmul(w, {list.data() + i, 0, 1}, x.view, y.data(), rows);
+            }
+          }
+        };
+        const double s = Best(6, [&] { pool.ParallelFor((count + step - 1) / step, body); });
+        std::printf("rows 10 %%  %-4s %s  %d thread%s  %6.1f GB/s  %3.0f %% of reading\n",
+                    DTypeName(type), prefetch ? "lists     " : "one by one", threads,
+                    threads == 1 ? " " : "s", bytes / s / 1e9,
+                    100 * bytes / s / 1e9 / roof.of(threads));
+      }
+    }
+  }
+}
+
+// The down matrix: all neurons and one in ten.
+void BenchNeurons(const Kernels& k, const Roof& roof, const Types& types) {
+  for (const DType type : types) {
+    const int64_t cols = 4096;
+    const int64_t neurons =
+        kWorkingSet / (NeuronMatrixBytes(type, 32, cols) / 32) / 32 * 32;
+    const HugeBuffer memory = RandomWeights(type, NeuronMatrixBytes(type, neurons, cols));
+    const NeuronMatrix w = MakeNeuronMatrix(type, neurons, cols, memory.data());
+    const std::vector<float> h(static_cast<size_t>(neurons), 0.001F);
+    for (const bool sparse : {false, true}) {
+      std::vector<uint32_t> list;
+      if (sparse) {
+        list = TenPercent(neurons);
+      } else {
+        for (int64_t i = 0; i < neurons; ++i) list.push_back(static_cast<uint32_t>(i));
+      }
+      const auto count = static_cast<int64_t>(list.size());
+      // Quants only: how many scales are read depends on the groups that fire.
+      const double bytes = static_cast<double>(count * w.row_bytes);
+      for (const int threads : {1, 2}) {
+        ThreadPool pool(threads);
+        const int64_t lanes = 8;
+        std::vector<std::vector<float>> y(static_cast<size_t>(lanes));
+        for (auto& lane : y) lane.resize(static_cast<size_t>(cols));
+        auto body = [&](int64_t lane, int) {
+          const int64_t begin = lane * count / lanes, end = (lane + 1) * count / lanes;
+          k.accumulate_neurons(w, {list.data() + begin, list.data() + begin, end - begin},
+                               h.data(), y[static_cast<size_t>(lane)].data());
+        };
+        const double s = Best(6, [&] { pool.ParallelFor(lanes, body); });
+        std::printf("neurons %s  %-4s  %d thread%s  %6.1f GB/s  %3.0f %% of reading\n",
+                    sparse ? "10 %" : "all ", DTypeName(type), threads, threads == 1 ? " " : "s",
+                    bytes / s / 1e9, 100 * bytes / s / 1e9 / roof.of(threads));
+      }
+    }
+  }
+}
+
+#if defined(__x86_64__)
+__attribute__((target("avx512f"))) float FmaLoop512(int64_t n) {
+  __m512 sums[16];
+  for (auto& s : sums) s = _mm512_set1_ps(1.0F);
+  const __m512 a = _mm512_set1_ps(0.999F);
+  for (int64_t i = 0; i < n; ++i) {
+    for (auto& s : sums) s = _mm512_fmadd_ps(s, a, a);
+  }
+  float out = 0;
+  for (auto& s : sums) out += _mm512_cvtss_f32(s);
+  return out;
+}
+__attribute__((target("avx2,fma"))) float FmaLoop256(int64_t n) {
+  __m256 sums[12];
+  for (auto& s : sums) s = _mm256_set1_ps(1.0F);
+  const __m256 a = _mm256_set1_ps(0.999F);
+  for (int64_t i = 0; i < n; ++i) {
+    for (auto& s : sums) s = _mm256_fmadd_ps(s, a, a);
+  }
+  float out = 0;
+  for (auto& s : sums) out += _mm256_cvtss_f32(s);
+  return out;
+}
+#endif
+
+// GFLOP/s of one thread with the registers of `set`; 0 where not known.
+double MeasurePeak(const std::string& set) {
+#if defined(__x86_64__)
+  constexpr int64_t kSteps = 4 << 20;
+  volatile float sink = 0;
+  if (set.starts_with("avx512")) {
+    return 2.0 * 16 * 16 * kSteps / Best(6, [&] { sink = FmaLoop512(kSteps); }) / 1e9;
+  }
+  if (set == "avx2") {
+    return 2.0 * 12 * 8 * kSteps / Best(6, [&] { sink = FmaLoop256(kSteps); }) / 1e9;
+  }
+#endif
+  (void)set;
+  return 0;
+}
+
+void BenchPrefill(const Kernels& k, const Types& types) {
+  const double peak = MeasurePeak(k.name);
+  std::printf("peak  1 thread  %.0f GFLOP/s in fused multiply-adds\n", peak);
+  const int64_t n = 4096;
+  for (const DType type : types) {
+    const HugeBuffer memory = RandomWeights(type, RowBytes(type, n) * n);
+    const RowMatrix w{memory.data(), type, n, n, RowBytes(type, n)};
+    const NeuronMatrix down = MakeNeuronMatrix(type, n, n, nullptr);
+    const HugeBuffer down_memory = RandomWeights(type, NeuronMatrixBytes(type, n, n));
+    NeuronMatrix down_w = down;
+    down_w.data = down_memory.data();
+    std::vector<uint32_t> list(static_cast<size_t>(n));
+    for (size_t i = 0; i < list.size(); ++i) list[i] = static_cast<uint32_t>(i);
+    for (const int64_t tokens : {8, 64, 512}) {
+      const QuantizedInputs x(k, tokens, n);
+      std::vector<float> y(static_cast<size_t>(tokens * n));
+      const double flop = 2.0 * static_cast<double>(n * n * tokens);
+      const double s =
+          Best(tokens > 64 ? 3 : 6, [&] { k.matmul(w, {nullptr, 0, n}, x.view, y.data(), n); });
+      const double t = Best(tokens > 64 ? 3 : 6, [&] {
+        k.add_neurons(down_w, {list.data(), list.data(), n}, x.x.data(), n, tokens, 0, n, y.data(),
+                      n);
+      });
+      std::printf("prefill  %-4s 4096 x 4096 x %3lld  1 thread  matmul %5.0f GFLOP/s %3.0f %%  "
+                  "neurons %5.0f GFLOP/s %3.0f %%\n",
+                  DTypeName(type), static_cast<long long>(tokens), flop / s / 1e9,
+                  100 * flop / s / 1e9 / peak, flop / t / 1e9, 100 * flop / t / 1e9 / peak);
+    }
+  }
+}
+
+void BenchAttention(const Kernels& k) {
+  const int64_t n = 4096;
+  for (const DType type : {DType::kF16, DType::kF32}) {
+    for (const int64_t dim : {64, 128}) {
+      const int64_t bytes = n * dim * BlockBytes(type);
+      const HugeBuffer memory = RandomWeights(type, bytes);
+      const KvView view{memory.data(), type, dim * BlockBytes(type), n, dim};
+      std::vector<float> q(static_cast<size_t>(dim), 0.1F), out(q.size());
+      std::vector<float> scores(static_cast<size_t>(n));
+      const double a = Best(200, [&] { k.attention_scores(q.data(), view, 0.1F, scores.data()); });
+      const double b = Best(200, [&] { k.softmax(scores.data(), n); });
+      const double c = Best(200, [&] { k.attention_mix(scores.data(), view, out.data()); });
+      const double gb = static_cast<double>(bytes) / 1e9;
+      std::printf("attention  %-4s 4096 x %3lld  scores %5.1f GB/s  softmax %4.2f ns each  "
+                  "mix %5.1f GB/s\n",
+                  DTypeName(type), static_cast<long long>(dim), gb / a,
+                  b * 1e9 / static_cast<double>(n), gb / c);
+    }
+  }
+}
+
+int Run(const std::string& set, const std::string& only, const std::string& type) {
+  const Kernels* const k = SelectKernels(set.c_str());
+  if (k == nullptr) {
+    std::fprintf(stderr, "there is no kernel set \"%s\" here\n", set.c_str());
+    return 2;
+  }
+  const CpuTopology cpu = DetectCpuTopology();
+  std::printf("%s, %d cores, kernels %s\n", CpuModelName().c_str(), cpu.physical, k->name);
+  const auto wanted = [&](const char* part) { return only == "all" || only == part; };
+  Types types;
+  for (const DType t :
+       {DType::kF32, DType::kF16, DType::kBF16, DType::kQ8_0, DType::kQ4_0}) {
+    if (type.empty() || type == DTypeName(t)) types.push_back(t);
+  }
+  Roof roof;
+  if (wanted("read") || wanted("decode") || wanted("sparse") || wanted("neurons")) {
+    roof = MeasureRead();
+  }
+  if (wanted("decode")) BenchDecode(*k, roof, types);
+  if (wanted("sparse")) BenchSparse(*k, roof, types);
+  if (wanted("neurons")) BenchNeurons(*k, roof, types);
+  if (wanted("prefill")) BenchPrefill(*k, types);
+  if (wanted("attention")) BenchAttention(*k);
+  return 0;
+}
+
+}  // namespace
+}  // namespace thermocline
+
+int main(int argc, char** argv) {
+  return thermocline::Run(argc > 1 ? argv[1] : "auto", argc > 2 ? argv[2] : "all",
+                          argc > 3 ? argv[3] : "");
+}
