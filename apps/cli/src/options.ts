@@ -34,3 +34,8 @@ export function listOfIds(text: string): Int32Array {
   }
   return Int32Array.from(ids);
 }
+
+/** Gathers an option that is given several times. */
+export function collect(text: string, earlier: string[] = []): string[] {
+  return [...earlier, text];
+}

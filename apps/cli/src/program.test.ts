@@ -65,7 +65,7 @@ describe('thermocline', () => {
     [['run', '-p', 'x', '--ram', '1MiB'], /OUT_OF_MEMORY/],
     [['run', '-p', 'x', '--mode', 'predicted'], /needs a predictor set.*runs in: .*exact/],
     [['run', '-p', 'x', '--mode', 'threshold'], /needs calibrated thresholds/],
-    [['run', '-p', 'x', '--context', '4'], /CONTEXT_OVERFLOW/],
+    [['run', '-p', 'One two three four five', '--context', '4'], /CONTEXT_OVERFLOW/],
     [['logits', '--tokens', '1,4096'], /4096/],
     [['eval', '--text', BIN, '--context', '100000', '--tokens', '9'], /shorter --context/],
   ])('fails at %j and says what to do', async (args, message) => {

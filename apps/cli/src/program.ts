@@ -1,6 +1,6 @@
 import { Command, Option } from 'commander';
 import manifest from '../package.json' with { type: 'json' };
-import { listOfIds, modes, number, wholeNumber } from './options.js';
+import { collect, listOfIds, modes, number, wholeNumber } from './options.js';
 
 /**
  * The command line as commander sees it. Commands are loaded when called, so that `--help` and
@@ -19,20 +19,24 @@ export function createProgram(): Command {
         'Exit codes: 0 done, 1 failed, 2 wrong usage, 130 stopped with Ctrl-C.',
     );
 
-  const run = withSampling(withModel(program.command('run [MODEL]')))
+  const run = program
+    .command('run [MODEL]')
     .description('generate text after a prompt')
     .requiredOption('-p, --prompt <text>', 'text to continue; - reads it from stdin')
     .option('-n, --max-tokens <n>', 'generate at most n tokens', wholeNumber(0), 256)
     .action(async (model, options) => (await import('./commands/run.js')).run(model, options));
-  addJson(run);
+  withJson(withContext(withModel(withSampling(run))));
 
-  withSampling(withModel(program.command('chat [MODEL]')))
+  const chat = program
+    .command('chat [MODEL]')
     .description('talk with a model; Ctrl-C stops an answer, Ctrl-D leaves')
     .option('--system <text>', 'what the model is told before the first turn')
     .option('-n, --max-tokens <n>', 'tokens per answer at most', wholeNumber(1), 512)
     .action(async (model, options) => (await import('./commands/chat.js')).chat(model, options));
+  withContext(withModel(withSampling(chat)));
 
-  const logits = withContext(withModel(program.command('logits [MODEL]')))
+  const logits = program
+    .command('logits [MODEL]')
     .description('the most likely next tokens after a prompt')
     .option('-p, --prompt <text>', 'text; gets BOS where the model asks for it')
     .addOption(new Option('--tokens <ids>', 'token ids, taken as they are').argParser(listOfIds))
@@ -40,9 +44,10 @@ export function createProgram(): Command {
     .action(async (model, options) =>
       (await import('./commands/logits.js')).logits(model, options),
     );
-  addJson(logits);
+  withJson(withContext(withModel(logits)));
 
-  const evaluate = withModel(program.command('eval [MODEL]'))
+  const evaluate = program
+    .command('eval [MODEL]')
     .description('perplexity on a text or on token ids')
     .requiredOption('--text <file>', 'a text, documents separated by <|endoftext|>, or .npy ids')
     .option('--tokens <n>', 'score at most n tokens', wholeNumber(1))
@@ -50,7 +55,7 @@ export function createProgram(): Command {
     .action(async (model, options) =>
       (await import('./commands/eval.js')).evaluate(model, options),
     );
-  addJson(evaluate);
+  withJson(withModel(evaluate));
 
   const tokenize = program
     .command('tokenize [MODEL]')
@@ -59,7 +64,7 @@ export function createProgram(): Command {
     .action(async (model, options) =>
       (await import('./commands/tokenize.js')).tokenize(model, options),
     );
-  addJson(tokenize);
+  withJson(tokenize);
 
   const inspect = program
     .command('inspect [FILE]')
@@ -68,7 +73,7 @@ export function createProgram(): Command {
     .action(async (file, options) =>
       (await import('./commands/inspect.js')).inspect(file, options),
     );
-  addJson(inspect);
+  withJson(inspect);
 
   const probe = program
     .command('probe')
@@ -77,13 +82,13 @@ export function createProgram(): Command {
     .option('--name <name>', 'name of the machine in the result')
     .option('--threads <n>', 'threads that read memory', wholeNumber(1))
     .action(async (options) => (await import('./commands/probe.js')).probe(options));
-  addJson(probe);
+  withJson(probe);
 
   const doctor = program
     .command('doctor')
     .description('explain what Thermocline finds on this machine and what it makes of it')
     .action(async (options) => (await import('./commands/doctor.js')).doctor(options));
-  addJson(doctor);
+  withJson(doctor);
 
   program
     .command('demo', { hidden: true })
@@ -95,30 +100,34 @@ export function createProgram(): Command {
 /** What every command that loads a model takes. */
 function withModel(command: Command): Command {
   return command
+    .optionsGroup('How it is computed:')
     .addOption(new Option('--mode <mode>', 'how the FFN is computed').choices(modes))
-    .option('--vram <size>', 'GPU memory that may be used, such as 8GiB')
-    .option('--ram <size>', 'system memory that may be used')
+    .option('--ram <size>', 'system memory that may be used, such as 8GiB')
+    .option('--vram <size>', 'GPU memory that may be used')
     .option('--threads <n>', 'threads that compute', wholeNumber(1))
     .addOption(new Option('--kv-type <type>', 'type of the KV cache').choices(['f16', 'f32']))
-    .option('--kernels <set>', 'kernel set; `doctor` lists them');
-}
-
-function withSampling(command: Command): Command {
-  return withContext(command)
-    .option('--temp <t>', 'temperature; 0 takes the most likely token', number(0, 100), 0)
-    .option('--top-k <k>', 'keep the k most likely tokens; 0: all', wholeNumber(0), 0)
-    .option('--top-p <p>', 'keep the likeliest tokens up to this probability', number(0, 1), 1)
-    .option('--min-p <p>', "drop tokens below this share of the likeliest's", number(0, 1), 0)
-    .option('--repeat-penalty <r>', 'make recent tokens less likely; 1: off', number(0, 100), 1)
-    .option('--seed <s>', 'same seed, same tokens', wholeNumber(0), 0)
-    .option('--stop <text...>', 'end before any of these texts')
-    .option('--ignore-eos', 'go on past the end-of-text token');
+    .option('--kernels <set>', 'kernel set; doctor lists them');
 }
 
 function withContext(command: Command): Command {
   return command.option('--context <n>', 'context length in tokens', wholeNumber(1));
 }
 
-function addJson(command: Command): void {
-  command.option('--json', 'print one JSON object on stdout and nothing else there');
+function withSampling(command: Command): Command {
+  return command
+    .optionsGroup('What is said:')
+    .option('--temp <t>', 'temperature; 0 takes the most likely token', number(0, 100), 0)
+    .option('--top-k <k>', 'keep the k most likely tokens; 0: all', wholeNumber(0), 0)
+    .option('--top-p <p>', 'keep the likeliest tokens up to this probability', number(0, 1), 1)
+    .option('--min-p <p>', "drop tokens below this share of the likeliest's", number(0, 1), 0)
+    .option('--repeat-penalty <r>', 'make recent tokens less likely; 1: off', number(0, 100), 1)
+    .option('--seed <s>', 'same seed, same tokens', wholeNumber(0), 0)
+    .option('--stop <text>', 'end before this text; may be given several times', collect)
+    .option('--ignore-eos', 'go on past the end-of-text token');
+}
+
+function withJson(command: Command): Command {
+  return command
+    .optionsGroup('Output:')
+    .option('--json', 'print one JSON object on stdout and nothing else there');
 }

@@ -37,5 +37,5 @@ export function table(
     style: { head: [], border: [], 'padding-left': 0, 'padding-right': 0 },
   });
   for (const row of rows) instance.push([...row]);
-  return instance.toString();
+  return instance.toString().replace(/ +$/gm, '');
 }

@@ -14,7 +14,7 @@ import { formatCount, formatRate, formatShare } from '../format.js';
 import { colors, print, printable } from '../terminal.js';
 
 const PROMPT = 'Once upon a time, there was a little';
-const SAMPLING = { maxTokens: 200, temperature: 0.7, seed: 7 };
+const SAMPLING = { maxTokens: 200, temperature: 0.6, seed: 10 };
 
 /** Everything `npm run demo` shows: a story, its speed, and what did not have to be computed. */
 export async function demo(): Promise<void> {
@@ -22,20 +22,24 @@ export async function demo(): Promise<void> {
   introduce(model);
 
   process.stdout.write(`\n${colors.bold(PROMPT)}`);
-  const exact = await tell(model, 'exact', (text) => process.stdout.write(printable(text)));
-  const dense = await tell(model, 'dense');
-
+  const story = await tell(model, 'exact', (text) => process.stdout.write(printable(text)));
   print('\n');
   print(colors.bold('Share of FFN neurons that fired while it wrote'));
   const { n_ff } = model.info.model;
-  for (const line of layerBars(exact.summary.layerActiveRatios, n_ff, colors.cyan)) print(line);
-  print(`  all layers: ${formatShare(exact.summary.ffnActiveRatio)}`);
+  for (const line of layerBars(story.summary.layerActiveRatios, n_ff, colors.cyan)) print(line);
+  print(`  all layers: ${formatShare(story.summary.ffnActiveRatio)}`);
   print();
-  compare(exact, dense);
+
+  // The story again in both modes, in turns: the first run of a program is never its fastest.
+  const dense = [await tell(model, 'dense')];
+  const exact = [await tell(model, 'exact')];
+  dense.push(await tell(model, 'dense'));
+  exact.push(await tell(model, 'exact'));
+  compare(fastest(exact), fastest(dense));
   print();
-  print(closingLine(model.info, exact.result, exact.summary));
-  if (!agree(exact, dense)) {
-    print(colors.red('The two modes wrote different tokens: that is a bug; please report it.'));
+  print(closingLine(model.info, story.result, story.summary));
+  if (![...exact, ...dense].every((told) => agree(told, story))) {
+    print(colors.red('The modes wrote different tokens. That is a bug; please report it.'));
     process.exitCode = 1;
   }
 }
@@ -70,9 +74,20 @@ function compare(exact: Told, dense: Told): void {
     const speed = formatRate(summary.decodeTps, 'tokens/s').padStart(16);
     print(`  ${mode.padEnd(8)}${speed}${formatBytes(ffnBytes(summary)).padStart(22)}`);
   }
-  const share = ffnBytes(exact.summary) / ffnBytes(dense.summary);
-  const same = agree(exact, dense) ? 'the same tokens' : 'different tokens';
-  print(`  ${same}, with ${formatShare(share)} of the FFN bytes.`);
+  const share = formatShare(ffnBytes(exact.summary) / ffnBytes(dense.summary));
+  print(
+    `  ${agree(exact, dense) ? 'The same tokens' : 'Different tokens'}, with ${share} of the bytes.`,
+  );
+  print(
+    colors.dim(
+      '  This model fits the cache of a processor; larger ones gain by what they do not read.',
+    ),
+  );
+}
+
+function fastest(runs: readonly Told[]): Told {
+  const speed = ({ summary }: Told) => summary.decodeTps ?? 0;
+  return runs.reduce((best, told) => (speed(told) > speed(best) ? told : best));
 }
 
 function ffnBytes({ ffnBytesPerToken }: GenerationSummary): number {

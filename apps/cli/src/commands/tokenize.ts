@@ -12,18 +12,14 @@ export interface TokenizeOptions {
 
 /** `thermocline tokenize`: ids and pieces of a text. Adds no BOS and trims nothing. */
 export async function tokenize(path: string | undefined, options: TokenizeOptions): Promise<void> {
-  const tokenizer = await openTokenizer(path === undefined ? demoModelPath() : callerPath(path));
-  try {
-    const text = options.text ?? (await readStdin());
-    const ids = [...(await tokenizer.tokenize(text))];
-    const pieces = ids.map((id) => tokenizer.tokenText(id));
-    if (options.json) {
-      printJson({ ids, pieces });
-      return;
-    }
-    for (const [index, id] of ids.entries()) print(`${id}\t${oneLine(pieces[index] ?? '')}`);
-    note(errorColors.dim(plural(ids.length, 'token')));
-  } finally {
-    await tokenizer.close();
+  using tokenizer = await openTokenizer(path === undefined ? demoModelPath() : callerPath(path));
+  const text = options.text ?? (await readStdin());
+  const ids = [...(await tokenizer.tokenize(text))];
+  const pieces = ids.map((id) => tokenizer.tokenText(id));
+  if (options.json) {
+    printJson({ ids, pieces });
+    return;
   }
+  for (const [index, id] of ids.entries()) print(`${id}\t${oneLine(pieces[index] ?? '')}`);
+  note(errorColors.dim(plural(ids.length, 'token')));
 }

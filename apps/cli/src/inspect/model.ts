@@ -3,7 +3,7 @@ import { bar } from '../bars.js';
 import { formatCount, formatShare } from '../format.js';
 import { table } from '../table.js';
 import { colors, oneLine } from '../terminal.js';
-import { heading, type Report, type ReportOptions, shorten } from './report.js';
+import { describeShape, heading, type Report, type ReportOptions, shorten } from './report.js';
 
 // Tensor names of GGUF files; Hugging Face names are mapped to the same when a folder is read.
 const ROLES: [string, RegExp][] = [
@@ -20,9 +20,14 @@ interface Tensor {
   bytes: number;
 }
 
+type Inspection = Awaited<ReturnType<typeof inspectModel>>;
+type Model = NonNullable<Inspection['model']>;
+type Vocabulary = NonNullable<Inspection['vocabulary']>;
+
 /** A model file: what it says of itself, its tensors, and where its bytes are. */
 export async function inspectModelFile(path: string, options: ReportOptions): Promise<Report> {
-  const { container, metadata, tensors } = await inspectModel(path);
+  const inspection = await inspectModel(path);
+  const { container, fingerprint, metadata, tensors, model, vocabulary } = inspection;
   const entries = metadata.map(({ key, type, summary }) => [
     oneLine(key),
     type,
@@ -36,9 +41,28 @@ export async function inspectModelFile(path: string, options: ReportOptions): Pr
   ]);
   const roles = bytesByRole(tensors);
   return {
-    json: { container, metadata, tensors, bytes_by_role: roles, parameters: parameters(tensors) },
+    json: {
+      container,
+      fingerprint,
+      model: model && modelJson(model),
+      model_problem: inspection.modelProblem,
+      vocabulary: vocabulary && {
+        kind: vocabulary.kind,
+        pre_tokenizer: vocabulary.preTokenizer,
+        tokens: vocabulary.tokens,
+        bos: vocabulary.bos,
+        eos: vocabulary.eos,
+      },
+      vocabulary_problem: inspection.vocabularyProblem,
+      parameters: parameters(tensors),
+      bytes_by_role: roles,
+      metadata,
+      tensors,
+    },
     lines: [
       heading(`model (${container})`),
+      `  ${model ? describeShape({ ...model, d_model: model.dModel, n_ff: model.nFf, kv_heads: model.kvHeads }) : colors.yellow(`does not run here: ${oneLine(inspection.modelProblem ?? '', 120)}`)}`,
+      `  ${vocabularyLine(vocabulary, inspection.vocabularyProblem)}`,
       `  ${formatCount(parameters(tensors))} parameters in ${tensors.length} tensors`,
       ...roleLines(roles),
       '',
@@ -53,6 +77,34 @@ export async function inspectModelFile(path: string, options: ReportOptions): Pr
         : [colors.dim('  no tensors: a vocabulary only')]),
     ],
   };
+}
+
+/** Keys as all our JSON spells them; the same as in the artifacts where those have them. */
+function modelJson({
+  dModel,
+  nFf,
+  kvHeads,
+  headDim,
+  contextSource,
+  activationSource,
+  ...same
+}: Model) {
+  return {
+    ...same,
+    d_model: dModel,
+    n_ff: nFf,
+    kv_heads: kvHeads,
+    head_dim: headDim,
+    context_source: contextSource,
+    activation_source: activationSource,
+  };
+}
+
+function vocabularyLine(vocabulary: Vocabulary | null, problem: string | null): string {
+  if (problem !== null) return colors.yellow(`tokenizer: ${oneLine(problem, 120)}`);
+  if (vocabulary === null) return 'no vocabulary';
+  const { kind, preTokenizer, tokens } = vocabulary;
+  return `tokenizer: ${kind}${preTokenizer ? ` (${oneLine(preTokenizer)})` : ''}, ${formatCount(tokens)} tokens`;
 }
 
 function parameters(tensors: readonly Tensor[]): number {

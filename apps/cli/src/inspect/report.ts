@@ -31,13 +31,28 @@ export function shorten<T>(
   return [draw(shown), ...(more > 0 ? [colors.dim(`  … ${more} more: --all lists them`)] : [])];
 }
 
+/** The shape of a model: the part of a `ModelInfo` that fits on a line. */
+export type Shape = Pick<
+  ModelInfo,
+  | 'arch'
+  | 'layers'
+  | 'd_model'
+  | 'n_ff'
+  | 'activation'
+  | 'experts'
+  | 'heads'
+  | 'kv_heads'
+  | 'vocab'
+  | 'context'
+>;
+
 /** What a model is, on one line. */
-export function describeModel(model: ModelInfo): string {
+export function describeShape(model: Shape): string {
   const neurons = [...new Set(model.n_ff)].map(formatCount).join(' or ');
   const experts = model.experts > 1 ? ` of ${model.experts} experts` : '';
   return (
-    `${model.arch}: ${model.layers} layers, width ${formatCount(model.d_model)}, ` +
-    `${neurons} ${model.gated ? 'gated ' : ''}${model.activation} neurons a layer${experts}, ` +
+    `${oneLine(model.arch)}: ${model.layers} layers, width ${formatCount(model.d_model)}, ` +
+    `${neurons} ${oneLine(model.activation)} neurons a layer${experts}, ` +
     `${model.heads} heads (${model.kv_heads} for keys), vocabulary ${formatCount(model.vocab)}, ` +
     `context ${formatCount(model.context)}`
   );
@@ -46,7 +61,7 @@ export function describeModel(model: ModelInfo): string {
 /** Model, fingerprint and history: the part all artifacts share. */
 export function originReport({ fingerprint, model, corpora, madeBy }: ArtifactOrigin): Report {
   const rows = [
-    ['model', describeModel(model)],
+    ['model', describeShape(model)],
     ['fingerprint', fingerprint],
     ...corpora.map(({ name, tokens }) => [
       'corpus',

@@ -29,7 +29,7 @@ export async function onTerminal(
   args: readonly string[],
   steps: readonly Step[],
 ): Promise<TerminalResult> {
-  const script = join(import.meta.dirname, 'pty.py');
+  const script = join(import.meta.dirname, 'play_terminal.py');
   const command = [script, JSON.stringify(steps), process.execPath, BIN, ...args];
   const { stdout } = await promisify(execFile)('python3', command, { encoding: 'utf8' });
   return JSON.parse(stdout) as TerminalResult;

@@ -1,6 +1,6 @@
 """Runs a command on a terminal of its own and plays a person: waits for texts and types others.
 
-usage: pty.py STEPS COMMAND...
+usage: play_terminal.py STEPS COMMAND...
 STEPS is JSON, a list of {"expect": text} and {"send": text}. Prints one JSON object: the exit code,
 everything that appeared on the terminal, and the step that timed out, if any.
 """

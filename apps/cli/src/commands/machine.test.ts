@@ -1,0 +1,90 @@
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parseHardwareInfo } from '@thermocline/contracts';
+import { expect, it, onTestFinished } from 'vitest';
+import * as z from 'zod';
+import { runCli, runJson } from '../testing/run-cli.js';
+
+const doctorShape = z.strictObject({
+  version: z.string(),
+  node: z.literal(process.versions.node),
+  platform: z.literal(process.platform),
+  arch: z.literal(process.arch),
+  cpu: z.strictObject({
+    model: z.string().min(1),
+    cores: z.number().int().positive(),
+    threads: z.number().int().positive(),
+    features: z.array(z.string()),
+  }),
+  kernels: z.array(
+    z.strictObject({
+      name: z.string(),
+      supported: z.boolean(),
+      chosen: z.boolean(),
+      needs: z.string(),
+      why: z.string().min(1),
+    }),
+  ),
+  binary: z.string().regex(/\.node$/),
+  memory: z.strictObject({
+    total_bytes: z.number().positive(),
+    available_bytes: z.number().positive(),
+    huge_pages: z.enum(['always', 'madvise', 'never']).nullable(),
+  }),
+  gpus: z.array(z.strictObject({ name: z.string(), used: z.boolean(), reason: z.string() })),
+  drive: z.strictObject({
+    device: z.string(),
+    file_system: z.string(),
+    capacity_bytes: z.number().positive(),
+    available_bytes: z.number(),
+  }),
+  problems: z.tuple([]),
+  advice: z.array(z.string()),
+});
+
+it('doctor explains the machine', async () => {
+  const diagnosis = doctorShape.parse(await runJson(['doctor']));
+  expect(diagnosis.kernels.filter(({ chosen }) => chosen)).toHaveLength(1);
+  expect(diagnosis.kernels.every(({ supported, chosen }) => supported || !chosen)).toBe(true);
+  const { code, stdout } = await runCli(['doctor']);
+  expect(code).toBe(0);
+  expect(stdout).toContain(diagnosis.cpu.model);
+  expect(stdout).toContain('Thermocline can run here.');
+  expect(stdout).not.toContain('\x1b');
+});
+
+it('doctor names a binary that does not load, and fails', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'thermocline-doctor-'));
+  onTestFinished(() => rmSync(folder, { recursive: true }));
+  const broken = join(folder, 'broken.node');
+  writeFileSync(broken, 'no binary');
+  const env = { THERMOCLINE_NATIVE_BINARY: broken };
+  const { code, stdout } = await runCli(['doctor'], { env });
+  expect(code).toBe(1);
+  expect(stdout).toContain(broken);
+  const run = await runCli(['run', '-p', 'Once'], { env });
+  expect(run.code).toBe(1);
+  expect(run.stderr).toMatch(/NATIVE_BINARY_MISSING/);
+});
+
+it('probe measures the tiers, and inspect reads what it wrote', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'thermocline-probe-'));
+  onTestFinished(() => rmSync(folder, { recursive: true }));
+  const args = ['probe', '--name', 'test-machine', '--drive', folder];
+  const { code, stdout } = await runCli([...args, '--json']);
+  expect(code).toBe(0);
+  const hardware = parseHardwareInfo(JSON.parse(stdout));
+  expect(hardware.name).toBe('test-machine');
+  expect(hardware.tiers.cpu.sequentialBytesPerSecond).toBeGreaterThan(1e8);
+  expect(hardware.tiers.cpu.syncSeconds).toBeGreaterThan(0);
+  expect(hardware.tiers.gpu).toBeUndefined();
+  expect(readdirSync(folder)).toEqual([]);
+
+  const path = join(folder, 'machine.json');
+  writeFileSync(path, stdout);
+  expect(await runJson(['inspect', path])).toMatchObject({
+    kind: 'hardware',
+    hardware: { name: 'test-machine' },
+  });
+}, 60_000);
