@@ -104,7 +104,7 @@ TC_INLINE void PlainTile(const RowTile<R>& tile, const Fetcher& ahead, const flo
   for (int t = 0; t < N; ++t) StoreSums(sums, t, tile, y + t * y_stride);
 }
 
-constexpr int kDecodeRows = 8;
+constexpr int kDecodeRows = 4;  // as many streams as the memory follows well
 
 template <DType T, bool kList>
 TC_INLINE void MatvecPlain(const RowMatrix& w, const RowSet& rows, const float* x, float* y) {
@@ -134,7 +134,7 @@ void MatmulPlain(const RowMatrix& w, RowSet rows, const Activations& x, float* y
         t += N;
       };
       while (t + kPlainTokens <= end) run.template operator()<kPlainTokens>();
-      if (end - t == 3) run.template operator()<3>();
+      while (end - t >= 3) run.template operator()<3>();
       if (end - t == 2) run.template operator()<2>();
       if (end - t == 1) run.template operator()<1>();
     }

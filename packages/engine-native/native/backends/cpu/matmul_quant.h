@@ -111,7 +111,7 @@ void MatmulQuant(const RowMatrix& w, RowSet rows, const Activations& x, float* y
         t += N;
       };
       while (t + kQuantTokens <= end) run.template operator()<kQuantTokens>();
-      if (end - t == 3) run.template operator()<3>();
+      while (end - t >= 3) run.template operator()<3>();
       if (end - t == 2) run.template operator()<2>();
       if (end - t == 1) run.template operator()<1>();
     }

@@ -31,60 +31,114 @@ TC_INLINE bool AllSilent(const float* h, int64_t h_stride) {
 
 // --- plain types ----------------------------------------------------------------------------
 
-// N tokens, V vectors of columns from c on; with kPart the one vector holds `n` columns.
-template <DType T, int N, int V, bool kPart>
-TC_INLINE void SumPlainTile(const SumTile& tile, int64_t c, int64_t n) {
-  F32 sums[N][V];
-  TC_UNROLL
-  for (int t = 0; t < N; ++t) {
-    TC_UNROLL
-    for (int v = 0; v < V; ++v) sums[t][v] = Zero();
-  }
-  for (int64_t i = 0; i < tile.list.count; ++i) {
+// A stretch of neurons as the tiles read it: weights widened and side by side, instead of
+// rows that lie a power of two apart and drive each other out of the caches.
+constexpr int64_t kStretch = 96;       // neurons
+constexpr int64_t kPanelTokens = 48;   // tokens that share a widened stretch
+
+template <int V>
+struct Panel {
+  float weights[kStretch * V * kLanes];
+  float sums[kPanelTokens * V * kLanes];
+};
+
+template <DType T, int V>
+TC_INLINE void WidenStretch(const SumTile& tile, int64_t begin, int64_t n, int64_t c,
+                            int64_t part, float* out) {
+  for (int64_t i = begin; i < begin + n; ++i, out += V * kLanes) {
     if (i + kNeuronsAhead < tile.list.count) {
-      const std::byte* const ahead =
-          tile.w.data + tile.list.rows[i + kNeuronsAhead] * tile.w.row_bytes +
-          c * kElementBytes<T>;
+      const std::byte* const ahead = tile.w.data +
+                                     tile.list.rows[i + kNeuronsAhead] * tile.w.row_bytes +
+                                     c * kElementBytes<T>;
       TC_UNROLL
       for (int64_t b = 0; b < V * kLanes * kElementBytes<T>; b += 64) Prefetch(ahead + b);
     }
-    const float* const h = tile.h + tile.list.positions[i];
-    if (AllSilent<N>(h, tile.h_stride)) continue;
     const std::byte* const row = tile.w.data + tile.list.rows[i] * tile.w.row_bytes;
-    F32 weights[V];
-    TC_UNROLL
-    for (int v = 0; v < V; ++v) {
-      weights[v] = kPart ? LoadElementsPart<T>(row, c, n) : LoadElements<T>(row, c + v * kLanes);
+    if (part > 0) {
+      Store(out, LoadElementsPart<T>(row, c, part));
+      continue;
     }
     TC_UNROLL
+    for (int v = 0; v < V; ++v) Store(out + v * kLanes, LoadElements<T>(row, c + v * kLanes));
+  }
+}
+
+// Goes on with the sums of N tokens through one stretch. h: from the tile's first token on.
+template <int N, int V>
+TC_INLINE void SumStretch(const uint32_t* positions, int64_t n, const float* weights,
+                          const float* h, int64_t h_stride, float* sums) {
+  F32 totals[N][V];
+  TC_UNROLL
+  for (int t = 0; t < N; ++t) {
+    TC_UNROLL
+    for (int v = 0; v < V; ++v) totals[t][v] = Load(sums + (t * V + v) * kLanes);
+  }
+  for (int64_t i = 0; i < n; ++i, weights += V * kLanes) {
+    const float* const factors = h + positions[i];
+    if (AllSilent<N>(factors, h_stride)) continue;
+    F32 row[V];
+    TC_UNROLL
+    for (int v = 0; v < V; ++v) row[v] = Load(weights + v * kLanes);
+    TC_UNROLL
     for (int t = 0; t < N; ++t) {
-      const F32 factor = Set(h[t * tile.h_stride]);
+      const F32 factor = Set(factors[t * h_stride]);
       TC_UNROLL
-      for (int v = 0; v < V; ++v) sums[t][v] = Fma(factor, weights[v], sums[t][v]);
+      for (int v = 0; v < V; ++v) totals[t][v] = Fma(factor, row[v], totals[t][v]);
     }
   }
   TC_UNROLL
   for (int t = 0; t < N; ++t) {
     TC_UNROLL
+    for (int v = 0; v < V; ++v) Store(sums + (t * V + v) * kLanes, totals[t][v]);
+  }
+}
+
+// At most kPanelTokens tokens; V vectors of columns from c on, or with V = 1 and part > 0 the
+// first `part` columns of one.
+template <DType T, int V>
+void SumPanel(const SumTile& tile, int64_t n_tokens, int64_t c, int64_t part) {
+  Panel<V> panel;
+  for (int64_t i = 0; i < n_tokens * V; ++i) Store(panel.sums + i * kLanes, Zero());
+  for (int64_t begin = 0; begin < tile.list.count; begin += kStretch) {
+    const int64_t n = MinOf(kStretch, tile.list.count - begin);
+    WidenStretch<T, V>(tile, begin, n, c, part, panel.weights);
+    int64_t t = 0;
+    const auto run = [&]<int N>() __attribute__((always_inline)) {
+      SumStretch<N, V>(tile.list.positions + begin, n, panel.weights,
+                       tile.h + t * tile.h_stride, tile.h_stride, panel.sums + t * V * kLanes);
+      t += N;
+    };
+    while (t + kSumTokens <= n_tokens) run.template operator()<kSumTokens>();
+    while (t + 2 <= n_tokens) run.template operator()<2>();
+    if (t < n_tokens) run.template operator()<1>();
+  }
+  for (int64_t t = 0; t < n_tokens; ++t) {
     for (int v = 0; v < V; ++v) {
       float* const y = tile.y + t * tile.y_stride + c + v * kLanes;
-      if constexpr (kPart) {
-        StorePart(y, Add(LoadPart(y, n), sums[t][v]), n);
+      const F32 sum = Load(panel.sums + (t * V + v) * kLanes);
+      if (part > 0) {
+        StorePart(y, Add(LoadPart(y, part), sum), part);
       } else {
-        Store(y, Add(Load(y), sums[t][v]));
+        Store(y, Add(Load(y), sum));
       }
     }
   }
 }
 
-template <DType T, int N>
-void SumPlainColumns(const SumTile& tile, int64_t col_begin, int64_t col_end) {
-  int64_t c = col_begin;
-  for (; c + kSumVectors * kLanes <= col_end; c += kSumVectors * kLanes) {
-    SumPlainTile<T, N, kSumVectors, false>(tile, c, 0);
+template <DType T>
+TC_INLINE void SumPlainTokens(SumTile tile, int64_t n_tokens, int64_t col_begin,
+                              int64_t col_end) {
+  for (int64_t t = 0; t < n_tokens; t += kPanelTokens) {
+    const int64_t n = MinOf(kPanelTokens, n_tokens - t);
+    int64_t c = col_begin;
+    for (; c + kSumVectors * kLanes <= col_end; c += kSumVectors * kLanes) {
+      SumPanel<T, kSumVectors>(tile, n, c, 0);
+    }
+    for (; c + kLanes <= col_end; c += kLanes) SumPanel<T, 1>(tile, n, c, 0);
+    if (c < col_end) SumPanel<T, 1>(tile, n, c, col_end - c);
+    tile.h += kPanelTokens * tile.h_stride;
+    tile.y += kPanelTokens * tile.y_stride;
   }
-  for (; c + kLanes <= col_end; c += kLanes) SumPlainTile<T, N, 1, false>(tile, c, 0);
-  if (c < col_end) SumPlainTile<T, N, 1, true>(tile, c, col_end - c);
 }
 
 // --- quantised types ------------------------------------------------------------------------
@@ -184,52 +238,41 @@ void SumQuantByToken(const SumTile& tile, int64_t n_tokens, int64_t col_begin, i
   }
 }
 
-// --- all types ------------------------------------------------------------------------------
-
-template <DType T, int N>
-TC_INLINE void SumColumns(const SumTile& tile, int64_t col_begin, int64_t col_end) {
-  if constexpr (T == DType::kQ8_0 || T == DType::kQ4_0) {
-    SumQuantColumns<T, N>(tile, col_begin, col_end);
-  } else {
-    SumPlainColumns<T, N>(tile, col_begin, col_end);
-  }
-}
+// --- all tokens, all types ------------------------------------------------------------------------------
 
 template <DType T>
-TC_INLINE void SumAllTokens(SumTile tile, int64_t n_tokens, int64_t col_begin, int64_t col_end) {
+TC_INLINE void SumQuantTokens(SumTile tile, int64_t n_tokens, int64_t col_begin,
+                              int64_t col_end) {
+  if (!GroupsAscend(tile.list)) {
+    return SumQuantByToken<T>(tile, n_tokens, col_begin, col_end);
+  }
   const float* const h = tile.h;
   float* const y = tile.y;
   int64_t t = 0;
   const auto run = [&]<int N>() __attribute__((always_inline)) {
     tile.h = h + t * tile.h_stride;
     tile.y = y + t * tile.y_stride;
-    SumColumns<T, N>(tile, col_begin, col_end);
+    SumQuantColumns<T, N>(tile, col_begin, col_end);
     t += N;
   };
   while (t + kSumTokens <= n_tokens) run.template operator()<kSumTokens>();
-  while (t + 3 <= n_tokens) run.template operator()<3>();
-  while (t < n_tokens) run.template operator()<1>();
+  while (t + 2 <= n_tokens) run.template operator()<2>();
+  if (t < n_tokens) run.template operator()<1>();
 }
 
 TC_INLINE void AddNeuronsAnyType(const SumTile& tile, int64_t n_tokens, int64_t col_begin,
                                  int64_t col_end) {
   switch (tile.w.type) {
     case DType::kF32:
-      return SumAllTokens<DType::kF32>(tile, n_tokens, col_begin, col_end);
+      return SumPlainTokens<DType::kF32>(tile, n_tokens, col_begin, col_end);
     case DType::kF16:
-      return SumAllTokens<DType::kF16>(tile, n_tokens, col_begin, col_end);
+      return SumPlainTokens<DType::kF16>(tile, n_tokens, col_begin, col_end);
     case DType::kBF16:
-      return SumAllTokens<DType::kBF16>(tile, n_tokens, col_begin, col_end);
+      return SumPlainTokens<DType::kBF16>(tile, n_tokens, col_begin, col_end);
     case DType::kQ8_0:
-      if (!GroupsAscend(tile.list)) {
-        return SumQuantByToken<DType::kQ8_0>(tile, n_tokens, col_begin, col_end);
-      }
-      return SumAllTokens<DType::kQ8_0>(tile, n_tokens, col_begin, col_end);
+      return SumQuantTokens<DType::kQ8_0>(tile, n_tokens, col_begin, col_end);
     case DType::kQ4_0:
-      if (!GroupsAscend(tile.list)) {
-        return SumQuantByToken<DType::kQ4_0>(tile, n_tokens, col_begin, col_end);
-      }
-      return SumAllTokens<DType::kQ4_0>(tile, n_tokens, col_begin, col_end);
+      return SumQuantTokens<DType::kQ4_0>(tile, n_tokens, col_begin, col_end);
   }
 }
 

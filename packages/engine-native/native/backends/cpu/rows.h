@@ -33,19 +33,22 @@ TC_INLINE RowTile<R> TileAt(const RowMatrix& w, const RowSet& rows, int64_t i) {
   return tile;
 }
 
-// Fetches the next tile's memory line by line while this one is computed: the rows of a
-// range as one stretch from front to back, listed rows side by side. Memory is slowest when
-// it has to be asked for eight rows at a time.
+// Fetches memory that later tiles will read, line by line while this one is computed: the
+// rows of a range as one stretch from front to back, listed rows side by side. Measured: with
+// the processor's own prefetching alone, quantised rows stream at two thirds of this.
 template <int R, bool kList>
 struct Ahead {
   const std::byte* lines[R];
 
-  // What follows the tile at i.
+  // For the tile at i. Short rows need a longer lead than one tile to hide the latency.
   TC_INLINE Ahead(const RowMatrix& w, const RowSet& rows, int64_t i) {
+    constexpr int64_t kLead = 24 << 10;  // bytes
+    const int64_t lead = R * w.row_bytes > kLead ? R * w.row_bytes : kLead;
+    const int64_t next = i + (R * w.row_bytes < kLead ? 2 * R : R);
     TC_UNROLL
     for (int j = 0; j < R; ++j) {
-      lines[j] = kList ? w.data + RowAt(rows, MinOf(i + R + j, rows.count - 1)) * w.row_bytes
-                       : w.data + (rows.begin + i + R) * w.row_bytes + j * kLine;
+      lines[j] = kList ? w.data + RowAt(rows, MinOf(next + j, rows.count - 1)) * w.row_bytes
+                       : w.data + (rows.begin + i) * w.row_bytes + lead;
     }
   }
   // REQUIRES: a call for every line of this tile's rows; line counts them.

@@ -13,8 +13,8 @@ using I32 = __m512i;
 constexpr int64_t kLanes = 16;
 
 // Register tiles of products with several tokens, and of their sums over neurons.
-constexpr int kPlainRows = 4, kPlainTokens = 4;
-constexpr int kQuantRows = 4, kQuantTokens = 4;
+constexpr int kPlainRows = 4, kPlainTokens = 6;
+constexpr int kQuantRows = 4, kQuantTokens = 3;
 constexpr int kSumTokens = 6, kSumVectors = 4;
 
 TC_INLINE __mmask16 FirstLanes(int64_t n) { return static_cast<__mmask16>((1U << n) - 1U); }
