@@ -4,10 +4,11 @@ import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 
 /** Each binary ends with `N passed, N failed[, N skipped]`; one that does not has crashed. */
-export function runTestBinaries(folder, env = {}) {
+export function runTestBinaries(folder, env = {}, emulator = []) {
   const total = { passed: 0, failed: 0, skipped: 0 };
   for (const name of readdirSync(folder).sort()) {
-    const { status, signal, stdout, stderr, error } = spawnSync(join(folder, name), [], {
+    const [command, ...args] = [...emulator, join(folder, name)];
+    const { status, signal, stdout, stderr, error } = spawnSync(command, args, {
       encoding: 'utf8',
       maxBuffer: 1 << 28,
       timeout: 600_000,

@@ -1,0 +1,31 @@
+// Cross-compiles the C++ core for 64-bit ARM and runs its tests under qemu-user, so that the
+// NEON kernels are tested on any machine. Ends with one line: "N passed, N failed".
+import { spawnSync } from 'node:child_process';
+import { join } from 'node:path';
+import { buildNative, PACKAGE } from './cmake.mjs';
+import { closingLine, runTestBinaries } from './run-tests.mjs';
+
+const COMPILER = 'aarch64-linux-gnu-g++';
+const EMULATOR = ['qemu-aarch64', '-L', '/usr/aarch64-linux-gnu'];
+
+const missing = [COMPILER, EMULATOR[0]].filter(
+  (command) => spawnSync(command, ['--version'], { stdio: 'ignore' }).status !== 0,
+);
+if (missing.length > 0) {
+  process.stderr.write(
+    `Not found: ${missing.join(', ')}. Install them (Debian and Ubuntu: apt-get install g++-aarch64-linux-gnu qemu-user), then run this again.\n`,
+  );
+  process.exit(1);
+}
+
+process.env.CXX = COMPILER;
+const build = buildNative('neon', {
+  CMAKE_TOOLCHAIN_FILE: join(PACKAGE, 'native', 'cmake', 'aarch64-linux-gnu.cmake'),
+  CMAKE_CXX_FLAGS_RELEASE: '-O2',
+});
+const total =
+  build === null
+    ? { passed: 0, failed: 1, skipped: 0 }
+    : runTestBinaries(join(build, 'tests'), {}, EMULATOR);
+console.log(closingLine(total));
+process.exitCode = total.failed > 0 ? 1 : 0;
