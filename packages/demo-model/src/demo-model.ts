@@ -9,7 +9,7 @@ export const DEMO_MODEL = {
   sha256: '5b255ebcc95f98e1bc0d7408e7e8bda168eb8b71a41850886718607972f3af56',
   parameters: 7_998_720,
   /** One sentence for people. */
-  origin: "trained from scratch by this project on 6.8 million tokens of children's stories",
+  origin: "trained from scratch by this project on children's stories",
 } as const;
 
 /**

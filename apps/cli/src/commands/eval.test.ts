@@ -55,4 +55,22 @@ describe('thermocline eval', () => {
     expect(code).toBe(0);
     expect(stdout).toMatch(/^perplexity \d+\.\d{4}\n$/);
   });
+
+  it('stops at Ctrl-C and shows what there is', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'thermocline-eval-'));
+    onTestFinished(() => rmSync(folder, { recursive: true }));
+    const path = join(folder, 'long.npy');
+    const header = `{'descr': '|u1', 'fortran_order': False, 'shape': (2000000,), }`.padEnd(117);
+    const magic = Buffer.from([0x93, ...Buffer.from('NUMPY'), 1, 0, 118, 0]);
+    writeFileSync(path, Buffer.concat([magic, Buffer.from(`${header}\n`), Buffer.alloc(2e6, 33)]));
+    const { code, stdout } = await runCli(['eval', '--text', path, '--json'], {
+      onStart: (child) => setTimeout(() => child.kill('SIGINT'), 1500),
+    });
+    expect(code).toBe(130);
+    // Where the machine is so slow that nothing was scored yet, there is nothing to print.
+    if (stdout === '') return;
+    const result = JSON.parse(stdout) as { aborted: boolean; tokens: number };
+    expect(result.aborted).toBe(true);
+    expect(result.tokens).toBeLessThan(2_000_000);
+  });
 });

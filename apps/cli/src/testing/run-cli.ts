@@ -17,6 +17,7 @@ export interface CliOptions {
   stdin?: string;
   cwd?: string;
   env?: Record<string, string>;
+  onStart?: (child: ChildProcess) => void;
   /** Called with the process and what it has written, whenever there is more. */
   onOutput?: (child: ChildProcess, stdout: string, stderr: string) => void;
 }
@@ -32,6 +33,7 @@ export async function runCli(
     cwd: options.cwd ?? ROOT,
     env: { ...inherited, ...options.env },
   });
+  options.onStart?.(child);
   let [stdout, stderr] = ['', ''];
   child.stdout.setEncoding('utf8').on('data', (text: string) => {
     stdout += text;
