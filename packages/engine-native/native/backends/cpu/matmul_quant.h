@@ -61,7 +61,8 @@ TC_INLINE void QuantTile(const RowTile<R>& tile, const Fetcher& ahead, const Act
   }
   constexpr int64_t kTurn = kLine / Q::kQuantBytes;  // blocks in a cache line of quants
   int64_t b = 0;
-  for (int64_t line = 0; b + kTurn <= blocks; b += kTurn, ++line) {
+  int64_t line = 0;
+  for (; b + kTurn <= blocks; b += kTurn, ++line) {
     ahead.Fetch(line);
     TC_UNROLL
     for (int64_t i = 0; i < kTurn; i += Q::kBlocks) {
@@ -71,6 +72,7 @@ TC_INLINE void QuantTile(const RowTile<R>& tile, const Fetcher& ahead, const Act
   for (; b + Q::kBlocks <= blocks; b += Q::kBlocks) {
     QuantStep<Q, R, N, false>(tile, x, blocks, b, sums);
   }
+  for (; line * kLine < blocks * (Q::kQuantBytes + 2); ++line) ahead.Fetch(line);  // scales
   if constexpr (Q::kBlocks > 1) {
     if (b < blocks) QuantStep<Q, R, N, true>(tile, x, blocks, b, sums);
   }

@@ -138,7 +138,16 @@ TC_INLINE void AddRun(const NeuronMatrix& w, const NeuronRun& run, const NeuronR
     for (int v = 0; v < kBlockVectors; ++v) sums[b][v] = Zero();
   }
   for (int i = 0; i < ahead.count; ++i) {
-    Prefetch(ahead.data[i] + c / kBlock * kQuantBlockBytes<T>);
+    TC_UNROLL
+    for (int64_t b = 0; b < B * kQuantBlockBytes<T>; b += 64) {
+      Prefetch(ahead.data[i] + c / kBlock * kQuantBlockBytes<T> + b);
+    }
+  }
+  if (ahead.count > 0) {
+    const std::byte* const scales =
+        w.data + ahead.group * w.group_bytes + kBlock * w.row_bytes + 2 * c;
+    TC_UNROLL
+    for (int64_t b = 0; b < B * kBlock * 2; b += 64) Prefetch(scales + b);
   }
   for (int i = 0; i < run.count; ++i) {
     const F32 h = Set(run.h[i]);
@@ -173,10 +182,10 @@ TC_INLINE void AccumulateQuant(const NeuronMatrix& w, const NeuronList& list, co
   while (run->count > 0) {
     TakeRun(w, list, h, &next, ahead);
     int64_t c = col_begin;
-    for (; c + 2 * kBlock <= col_end; c += 2 * kBlock) {
-      AddRun<T, 2>(w, *run, *ahead, c, y + (c - col_begin));
+    for (; c + kRunBlocks * kBlock <= col_end; c += kRunBlocks * kBlock) {
+      AddRun<T, kRunBlocks>(w, *run, *ahead, c, y + (c - col_begin));
     }
-    if (c < col_end) AddRun<T, 1>(w, *run, *ahead, c, y + (c - col_begin));
+    for (; c < col_end; c += kBlock) AddRun<T, 1>(w, *run, *ahead, c, y + (c - col_begin));
     NeuronRun* const done = run;
     run = ahead;
     ahead = done;

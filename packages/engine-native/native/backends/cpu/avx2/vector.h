@@ -16,6 +16,7 @@ constexpr int64_t kLanes = 8;
 constexpr int kPlainRows = 4, kPlainTokens = 3;
 constexpr int kQuantRows = 4, kQuantTokens = 2;
 constexpr int kSumTokens = 3, kSumVectors = 4;
+constexpr int kRunBlocks = 2;  // 32 columns each, of one run of quantised neurons
 
 // All bits set in the first n lanes.
 TC_INLINE __m256i FirstLanes(int64_t n) {

@@ -16,6 +16,7 @@ constexpr int64_t kLanes = 16;
 constexpr int kPlainRows = 4, kPlainTokens = 6;
 constexpr int kQuantRows = 4, kQuantTokens = 3;
 constexpr int kSumTokens = 6, kSumVectors = 4;
+constexpr int kRunBlocks = 4;  // 32 columns each, of one run of quantised neurons
 
 TC_INLINE __mmask16 FirstLanes(int64_t n) { return static_cast<__mmask16>((1U << n) - 1U); }
 

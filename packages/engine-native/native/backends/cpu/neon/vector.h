@@ -16,6 +16,7 @@ constexpr int64_t kLanes = 4;
 constexpr int kPlainRows = 4, kPlainTokens = 4;
 constexpr int kQuantRows = 4, kQuantTokens = 3;
 constexpr int kSumTokens = 6, kSumVectors = 4;
+constexpr int kRunBlocks = 2;  // 32 columns each, of one run of quantised neurons
 
 TC_INLINE uint32x4_t FirstLanes(int64_t n) {
   const uint32_t lanes[4] = {0, 1, 2, 3};
