@@ -1,3 +1,5 @@
+import { EXIT } from './exit-codes.js';
+
 // Package managers pass Ctrl-C on to a program that the terminal has told already.
 const SAME_KEYPRESS_MS = 300;
 
@@ -24,7 +26,8 @@ export class Interrupt implements Disposable {
 
   #onSignal(): void {
     const now = performance.now();
-    if (this.#since !== undefined && now - this.#since > SAME_KEYPRESS_MS) process.exit(130);
+    if (this.#since !== undefined && now - this.#since > SAME_KEYPRESS_MS)
+      process.exit(EXIT.interrupted);
     this.#since ??= now;
     this.#controller.abort();
   }

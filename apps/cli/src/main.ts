@@ -1,10 +1,8 @@
 import { CommanderError } from 'commander';
+import { EXIT } from './exit-codes.js';
 import { createProgram } from './program.js';
 import { reportError } from './report-error.js';
 import { endQuietlyOnClosedPipe } from './terminal.js';
-
-/** 0: done. 1: failed. 2: wrong usage. 130: stopped with Ctrl-C. */
-export const EXIT = { done: 0, failed: 1, usage: 2, interrupted: 130 } as const;
 
 /** Runs the command line and sets the exit code; output still under way is written first. */
 export async function main(args: readonly string[]): Promise<void> {

@@ -1,7 +1,8 @@
+import type { Mode } from '@thermocline/contracts';
 import { InvalidArgumentError } from 'commander';
 
 // Spelled out rather than imported: the contracts load a schema library that `--help` can spare.
-export const modes = ['dense', 'exact', 'predicted', 'threshold'] as const;
+export const modes = ['dense', 'exact', 'predicted', 'threshold'] as const satisfies Mode[];
 
 /** Parser of a whole number that is not below `least`. */
 export function wholeNumber(least: number): (text: string) => number {

@@ -50,7 +50,6 @@ describe('thermocline', () => {
     [['logits', '-p', 'x', '--tokens', '1'], /either --prompt TEXT or --tokens/],
     [['logits', '--tokens', '1,two'], /whole number/],
     [['eval'], /--text <file>' not specified/],
-    [['eval', '--text', 'no-such-file.txt'], /no-such-file\.txt cannot be read/],
   ])('calls %j wrong usage', async (args, message) => {
     const { code, stdout, stderr } = await runCli(args);
     expect(code).toBe(2);
@@ -60,6 +59,9 @@ describe('thermocline', () => {
 
   it.each([
     [['run', 'no-such-model.gguf', '-p', 'x'], /no-such-model\.gguf/],
+    [['eval', '--text', 'no-such-file.txt'], /no-such-file\.txt: there is no such file/],
+    [['eval', '--text', 'no-such-file.npy'], /no-such-file\.npy: there is no such file/],
+    [['eval', '--text', ROOT], /FILE|EISDIR/],
     [['run', '-p', 'x', '--vram', '8GiB'], /processor only.*Leave the GPU budget out/],
     [['run', '-p', 'x', '--ram', '1024TiB'], /the machine has .*Lower the budget/],
     [['run', '-p', 'x', '--ram', '1MiB'], /OUT_OF_MEMORY/],

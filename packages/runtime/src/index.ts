@@ -1,7 +1,7 @@
 export { hostInfo, inspectModel, openTokenizer, probeHardware } from '@thermocline/engine-native';
 export { type ChatMessage, renderChat } from './chat-template.js';
 export type { Conversation, ConversationOptions } from './conversation.js';
-export { DOCUMENT_SEPARATOR, splitDocuments } from './corpus.js';
+export { DOCUMENT_SEPARATOR, readCorpus, splitDocuments } from './corpus.js';
 export {
   evaluatePerplexity,
   type Perplexity,

@@ -15,7 +15,12 @@ export class Model {
     return this.engine.info;
   }
 
-  /** The tokens `generate` would read for this prompt, BOS and chat template included. */
+  /**
+   * The tokens `generate` would read for this prompt, BOS and chat template included.
+   *
+   * @example
+   * const { length } = await model.promptTokens('Once upon a time');
+   */
   promptTokens(prompt: Prompt): Promise<Int32Array> {
     return promptTokens(this.engine, prompt);
   }
@@ -53,7 +58,12 @@ export class Model {
     return new Conversation(this.engine, await this.engine.createSession(), options);
   }
 
-  /** Runs `body` on a timeline of its own. */
+  /**
+   * Runs `body` on a timeline of its own, which is closed afterwards.
+   *
+   * @example
+   * const { logits } = await model.withSession((session) => session.evaluate(tokens));
+   */
   async withSession<T>(body: (session: Session) => Promise<T>): Promise<T> {
     const session = await this.engine.createSession();
     try {

@@ -1,5 +1,5 @@
-import { open } from 'node:fs/promises';
 import { PipelineError } from '@thermocline/contracts';
+import { readBytes } from './read-bytes.js';
 
 const MAGIC = '\x93NUMPY';
 const MAX_HEADER_BYTES = 1 << 16;
@@ -32,7 +32,7 @@ const READERS: Record<string, { bytes: number; read: Read }> = {
  * const ids = await readTokenIds('valid.npy'); // Int32Array
  */
 export async function readTokenIds(path: string): Promise<Int32Array> {
-  const bytes = await readWholeFile(path);
+  const bytes = await readBytes(path);
   const { start, type, little, length } = readHeader(bytes, path);
   const reader = READERS[type];
   if (reader === undefined) {
@@ -74,23 +74,6 @@ function readHeader(bytes: Buffer, path: string) {
     throw refuse(path, `its shape is (${shape}), token ids come in one dimension`);
   }
   return { start, type: type[2] as string, little: type[1] !== '>', length };
-}
-
-async function readWholeFile(path: string): Promise<Buffer> {
-  try {
-    const file = await open(path, 'r');
-    try {
-      return await file.readFile();
-    } finally {
-      await file.close();
-    }
-  } catch (error) {
-    const { code, message } = error as NodeJS.ErrnoException;
-    if (code === 'ENOENT' || code === 'ENOTDIR') {
-      throw new PipelineError('FILE_NOT_FOUND', `${path}: there is no such file.`, { path });
-    }
-    throw new PipelineError('IO_ERROR', `${path}: ${message}`, { path, reason: message });
-  }
 }
 
 function refuse(path: string, reason: string): PipelineError<'INVALID_ARGUMENT'> {

@@ -26,14 +26,24 @@ export function addStats(sum: StepStats, step: StepStats): void {
   }
 }
 
-/** Share of neurons that fired, over all layers; `null` when nothing was counted. */
+/**
+ * Share of neurons that fired, over all layers; `null` when nothing was counted.
+ *
+ * @example
+ * activeRatio((await session.evaluate(tokens)).stats); // 0.117
+ */
 export function activeRatio({ fired, neurons }: Pick<StepStats, 'fired' | 'neurons'>) {
   const sum = (values: readonly number[]) => values.reduce((total, value) => total + value, 0);
   const all = sum(neurons);
   return all > 0 ? sum(fired) / all : null;
 }
 
-/** The same for each layer. */
+/**
+ * The same for each layer.
+ *
+ * @example
+ * activeRatioPerLayer({ fired: [150, 40], neurons: [1024, 1024] }); // [0.146, 0.039]
+ */
 export function activeRatioPerLayer({ fired, neurons }: Pick<StepStats, 'fired' | 'neurons'>) {
   return neurons.map((all, layer) => (all > 0 ? (fired[layer] ?? 0) / all : null));
 }

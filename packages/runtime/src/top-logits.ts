@@ -46,11 +46,11 @@ export async function topLogits(
     const evaluation = await session.evaluate(tokens, { mode, ...(signal && { signal }) });
     return evaluation.logits[0] as Float32Array;
   });
-  const top = [];
-  for (const id of highest(logits, count)) {
+  const describe = async (id: number) => {
     const text = await model.engine.detokenize([id], { special: true });
-    top.push({ id, text, logit: logits[id] as number });
-  }
+    return { id, text, logit: logits[id] as number };
+  };
+  const top = await Promise.all(highest(logits, count).map(describe));
   return { tokens: [...tokens], top, mode };
 }
 

@@ -21,9 +21,8 @@ export async function chat(path: string | undefined, options: ChatOptions): Prom
   await using model = await openModel(path, options);
   const { system } = options;
   await using conversation = await model.startConversation(system === undefined ? {} : { system });
-  note(
-    errorColors.dim(`${model.info.name} · context ${model.info.context} · /help, Ctrl-D leaves`),
-  );
+  const { name, context, contextSource } = model.info;
+  note(errorColors.dim(`${name} · context ${context} (${contextSource}) · /help, Ctrl-D leaves`));
   if (conversation.notice !== null) note(`note: ${conversation.notice}`);
 
   const input = new ChatInput();

@@ -10,6 +10,7 @@ import {
 } from '@thermocline/runtime';
 import { layerBars } from '../bars.js';
 import { closingLine } from '../closing-line.js';
+import { EXIT } from '../exit-codes.js';
 import { formatCount, formatRate, formatShare } from '../format.js';
 import { colors, print, printable } from '../terminal.js';
 
@@ -40,7 +41,7 @@ export async function demo(): Promise<void> {
   print(closingLine(model.info, story.result, story.summary));
   if (![...exact, ...dense].every((told) => agree(told, story))) {
     print(colors.red('The modes wrote different tokens. That is a bug; please report it.'));
-    process.exitCode = 1;
+    process.exitCode = EXIT.failed;
   }
 }
 

@@ -3,6 +3,7 @@ import { formatBytes, hostInfo } from '@thermocline/runtime';
 import manifest from '../../package.json' with { type: 'json' };
 import { type Drive, describeDrive } from '../doctor/drive.js';
 import { findGpus, type Gpu } from '../doctor/gpus.js';
+import { EXIT } from '../exit-codes.js';
 import { callerPath } from '../paths.js';
 import { table } from '../table.js';
 import { colors, oneLine, print, printJson } from '../terminal.js';
@@ -24,7 +25,7 @@ export async function doctor({ json }: { json?: boolean }): Promise<void> {
   const diagnosis = await examine();
   if (json) printJson(toJson(diagnosis));
   else show(diagnosis);
-  if (diagnosis.problems.length > 0) process.exitCode = 1;
+  if (diagnosis.problems.length > 0) process.exitCode = EXIT.failed;
 }
 
 async function examine(): Promise<Diagnosis> {

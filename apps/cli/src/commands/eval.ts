@@ -1,4 +1,3 @@
-import { readFile } from 'node:fs/promises';
 import { TIERS } from '@thermocline/contracts';
 import {
   activeRatio,
@@ -6,16 +5,16 @@ import {
   evaluatePerplexity,
   type Model,
   type Perplexity,
-  readTokenIds,
+  readCorpus,
 } from '@thermocline/runtime';
 import { layerBars } from '../bars.js';
+import { EXIT } from '../exit-codes.js';
 import { formatCount, formatRate, formatShare } from '../format.js';
 import { Interrupt } from '../interrupt.js';
 import { type ModelOptions, openModel } from '../open-model.js';
 import { callerPath } from '../paths.js';
 import { startProgress } from '../progress.js';
 import { errorColors, note, print, printJson } from '../terminal.js';
-import { UsageError } from '../usage-error.js';
 
 export interface EvalOptions extends ModelOptions {
   text: string;
@@ -27,7 +26,7 @@ export interface EvalOptions extends ModelOptions {
 export async function evaluate(path: string | undefined, options: EvalOptions): Promise<void> {
   using interrupt = new Interrupt();
   const { context, tokens, mode, ...modelOptions } = options;
-  const source = await readSource(callerPath(options.text));
+  const source = await readCorpus(callerPath(options.text));
   // `--context` is the length of the windows here; the model keeps the context it was made for.
   await using model = await openModel(path, modelOptions, interrupt.signal);
   const result = await measure(model, source, {
@@ -38,7 +37,7 @@ export async function evaluate(path: string | undefined, options: EvalOptions): 
   });
   if (options.json) printJson(evalJson(model, result));
   else show(model, result);
-  if (result.aborted) process.exitCode = 130;
+  if (result.aborted) process.exitCode = EXIT.interrupted;
 }
 
 async function measure(
@@ -51,15 +50,6 @@ async function measure(
     ...options,
     onProgress: (done, total) => progress.update(done, total),
   });
-}
-
-async function readSource(path: string): Promise<string | Int32Array> {
-  if (path.endsWith('.npy')) return readTokenIds(path);
-  try {
-    return await readFile(path, 'utf8');
-  } catch (error) {
-    throw new UsageError(`--text: ${path} cannot be read: ${(error as Error).message}`);
-  }
 }
 
 function show({ info }: Model, result: Perplexity): void {

@@ -7,6 +7,8 @@ import { DEMO, runCli, runJson } from '../testing/run-cli.js';
 const shape = z.strictObject({
   model: z.string(),
   mode: z.enum(['dense', 'exact']),
+  context: z.literal(512),
+  context_source: z.string(),
   tokens: z.array(z.number().int()),
   top: z.array(z.strictObject({ id: z.number().int(), text: z.string(), logit: z.number() })),
 });

@@ -29,6 +29,8 @@ export async function logits(path: string | undefined, options: LogitsOptions): 
     printJson({
       model: model.info.name,
       mode: result.mode,
+      context: model.info.context,
+      context_source: model.info.contextSource,
       tokens: result.tokens,
       top: result.top,
     });

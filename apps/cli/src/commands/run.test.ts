@@ -80,6 +80,14 @@ describe('thermocline run', () => {
     expect(stdout + stderr).not.toContain('\x1b');
   });
 
+  it('uses colours in a pipe only when told to, and never with NO_COLOR', async () => {
+    const args = ['run', '-p', PROMPT, '-n', '2'];
+    const forced = await runCli(args, { env: { FORCE_COLOR: '1', NO_COLOR: '' } });
+    expect(forced.stderr).toContain('\x1b[');
+    const both = await runCli(args, { env: { FORCE_COLOR: '1', NO_COLOR: '1' } });
+    expect(both.stderr).not.toContain('\x1b');
+  });
+
   it('reads the prompt from stdin and leaves out one line break at its end', async () => {
     const run = shape.parse(await runJson(['run', '-p', '-', '-n', '1'], { stdin: `${PROMPT}\n` }));
     expect(run.prompt_ids).toEqual(expected.ids);

@@ -7,6 +7,7 @@ import {
 } from '@thermocline/runtime';
 import { layerBars } from '../bars.js';
 import { closingLine } from '../closing-line.js';
+import { EXIT } from '../exit-codes.js';
 import { Interrupt } from '../interrupt.js';
 import { openModel } from '../open-model.js';
 import { generateOptions, type SamplingFlags } from '../sampling.js';
@@ -38,7 +39,7 @@ export async function run(path: string | undefined, options: RunOptions): Promis
   const summary = summarizeGeneration(result);
   if (options.json) printJson(runJson(model, options, result, summary));
   else showFigures(model, result, summary);
-  if (interrupt.requested) process.exitCode = 130;
+  if (interrupt.requested) process.exitCode = EXIT.interrupted;
 }
 
 /** A line break at the end of a file or of `echo` is not meant as part of the prompt. */

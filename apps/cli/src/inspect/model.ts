@@ -43,6 +43,7 @@ export async function inspectModelFile(path: string, options: ReportOptions): Pr
   return {
     json: {
       container,
+      files: inspection.paths,
       fingerprint,
       model: model && modelJson(model),
       model_problem: inspection.modelProblem,
