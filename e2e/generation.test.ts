@@ -82,7 +82,8 @@ describe('characters of several tokens', () => {
     expect(chunks.flatMap(({ tokens }) => tokens)).toEqual(result.tokens);
     for (const { text } of chunks) {
       expect(text).not.toContain('\uFFFD');
-      expect(text.isWellFormed()).toBe(true);
+      // Half of a surrogate pair does not survive UTF-8.
+      expect(Buffer.from(text).toString()).toBe(text);
     }
     // A character that the end cut in two is marked, once, and only there.
     const cut = await chunksOf(2);

@@ -45,7 +45,7 @@ describe.each([demo, opt])('placement of $name', (fixture) => {
     const tokens = [...ids, ...greedy_ids.slice(0, 16)];
     const run = async (mode: 'dense' | 'exact') => {
       await session.truncate(0);
-      return await session.evaluate(tokens, { mode, logits: 'all' });
+      return session.evaluate(tokens, { mode, logits: 'all' });
     };
     const dense = await run('dense');
     const exact = await run('exact');
@@ -81,7 +81,7 @@ describe.each([demo, opt])('placement of $name', (fixture) => {
     const { ids } = fixture.reference().prompts[0] ?? { ids: [] };
     const whole = await session.evaluate(ids);
     await session.truncate(0);
-    let logits = new Float32Array();
+    let logits: Float32Array = new Float32Array();
     for (const [i, id] of ids.entries()) {
       if (i % 3 === 1) await engine.setPlan(planByKeys(engine, (l, n) => scramble(i, l, n)));
       logits = (await session.evaluate([id])).logits[0] ?? logits;

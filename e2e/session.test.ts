@@ -12,7 +12,7 @@ describe.each([demo, opt])('timelines of $name', (fixture) => {
     await using engine = await openEngine(fixture.gguf);
     const fresh = async (...parts: number[][]): Promise<Float32Array> => {
       await using session = await engine.createSession();
-      let logits = new Float32Array();
+      let logits: Float32Array = new Float32Array();
       for (const part of parts) logits = (await session.evaluate(part)).logits[0] ?? logits;
       return logits;
     };

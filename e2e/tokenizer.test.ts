@@ -46,7 +46,7 @@ describe('vocabularies of public models', () => {
     const texts = readFileSync(`${path}.inp`, 'utf8').split('\n__ggml_vocab_test__\n');
     const expected = readFileSync(`${path}.out`, 'utf8').split('\n').slice(0, texts.length);
     expect(expected).toHaveLength(texts.length);
-    await using tokenizer = await openTokenizer(path);
+    using tokenizer = await openTokenizer(path);
     for (const [i, text] of texts.entries()) {
       const ids = (expected[i] ?? '').split(' ').filter(Boolean).map(Number);
       expect(Array.from(await tokenizer.tokenize(text)), text).toEqual(ids);

@@ -33,7 +33,7 @@ export function busyTicks() {
 }
 
 /** Cores' worth of work that others do, over a quarter of a second; 0 on an idle machine. */
-export async function otherLoad() {
+async function otherLoad() {
   const [start, ticks] = [performance.now(), busyTicks()];
   await sleep(250);
   const now = busyTicks();

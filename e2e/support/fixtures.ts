@@ -20,7 +20,7 @@ export interface ReferencePrompt {
   greedy_min_margin_at: number;
 }
 
-export interface Reference {
+interface Reference {
   prompts: ReferencePrompt[];
   perplexity: { ctx: number; nll: number; ppl: number; tokens: number };
   tokenizer_tests?: { text: string; ids: number[]; roundtrip: boolean }[];
