@@ -6,8 +6,7 @@ import { spawn } from 'node:child_process';
 import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { runFresh } from './lib/fresh-process.mjs';
-import { waitForIdle } from './lib/machine.mjs';
+import { runFresh, runQuietly } from './lib/fresh-process.mjs';
 import { demoModel, sampleIds, synthModel } from './lib/models.mjs';
 import { printTable, writeResults } from './lib/results.mjs';
 import { median } from './lib/statistics.mjs';
@@ -22,8 +21,8 @@ if (cores !== 2) console.warn(`This machine has ${cores} cores; run it as: tasks
 const rows = [];
 for (const model of [demoModel, synthModel('Q4_0')]) {
   for (const engine of values.peer ? ['thermocline', 'node-llama-cpp'] : ['thermocline']) {
-    /** @param {number} threads @returns {Promise<number>} */
-    const decode = async (threads) => {
+    /** @param {number} threads @param {typeof runFresh} run @returns {Promise<number>} */
+    const decode = async (threads, run) => {
       const task = {
         model: model.path,
         threads,
@@ -34,15 +33,14 @@ for (const model of [demoModel, synthModel('Q4_0')]) {
         ...(engine === 'thermocline' ? {} : { peer: values.peer, context: 1024 }),
       };
       const worker = engine === 'thermocline' ? 'thermocline-worker' : 'node-llama-cpp-worker';
-      return median((await runFresh(worker, task)).decodeTps);
+      return median((await run(worker, task)).decodeTps);
     };
     const speeds = { one: [0], two: [0], beside: [0] };
     for (const list of Object.values(speeds)) list.pop();
     for (let round = 0; round < Number(values.rounds); round++) {
-      await waitForIdle(20_000);
-      speeds.one.push(await decode(1));
-      speeds.two.push(await decode(2));
-      speeds.beside.push(await besideBurner(() => decode(2)));
+      speeds.one.push(await decode(1, runQuietly));
+      speeds.two.push(await decode(2, runQuietly));
+      speeds.beside.push(await besideBurner(() => decode(2, runFresh)));
     }
     const ratio = median(speeds.beside) / median(speeds.one);
     rows.push({

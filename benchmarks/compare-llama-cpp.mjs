@@ -5,8 +5,7 @@
 //   node benchmarks/compare-llama-cpp.mjs --peer /tmp/peers [--threads 1,2] [--rounds 5]
 import { existsSync } from 'node:fs';
 import { parseArgs } from 'node:util';
-import { runFresh } from './lib/fresh-process.mjs';
-import { waitForIdle } from './lib/machine.mjs';
+import { runFresh, runQuietly } from './lib/fresh-process.mjs';
 import { demoModel, sampleIds, swigluModel, synthModel } from './lib/models.mjs';
 import { printTable, writeResults } from './lib/results.mjs';
 import { median } from './lib/statistics.mjs';
@@ -86,15 +85,12 @@ async function race(model, threads) {
   };
   const [ours, theirs] = [/** @type {any[]} */ ([]), /** @type {any[]} */ ([])];
   for (let round = 0; round < rounds; round++) {
-    const load = await waitForIdle(20_000);
-    process.stderr.write(
-      `${model.name}, ${threads} threads, round ${round}, load ${load.toFixed(2)}\n`,
-    );
+    process.stderr.write(`${model.name}, ${threads} threads, round ${round}\n`);
     // Whoever goes first in one round goes second in the next.
     for (const turn of round % 2 === 0 ? ['ours', 'theirs'] : ['theirs', 'ours']) {
-      if (turn === 'ours') ours.push(await runFresh('thermocline-worker', task));
+      if (turn === 'ours') ours.push(await runQuietly('thermocline-worker', task));
       // llama.cpp shifts a full context; one that is larger never fills.
-      else theirs.push(await runFresh('node-llama-cpp-worker', { ...task, peer, context: 1024 }));
+      else theirs.push(await runQuietly('node-llama-cpp-worker', { ...task, peer, context: 1024 }));
     }
   }
   return { ours, theirs };

@@ -2,8 +2,7 @@
 //
 //   node benchmarks/exact-vs-dense.mjs [--threads 1,2] [--rounds 5]
 import { parseArgs } from 'node:util';
-import { runFresh } from './lib/fresh-process.mjs';
-import { waitForIdle } from './lib/machine.mjs';
+import { runQuietly } from './lib/fresh-process.mjs';
 import { demoModel, sampleIds, synthModel } from './lib/models.mjs';
 import { printTable, writeResults } from './lib/results.mjs';
 import { median } from './lib/statistics.mjs';
@@ -21,12 +20,11 @@ for (const model of [demoModel, synthModel('F16', { relu: true })]) {
   for (const threads of values.threads.split(',').map(Number)) {
     const results = { dense: /** @type {any[]} */ ([]), exact: /** @type {any[]} */ ([]) };
     for (let round = 0; round < Number(values.rounds); round++) {
-      await waitForIdle(20_000);
       const modes = /** @type {const} */ (['dense', 'exact']);
       for (const mode of round % 2 === 0 ? modes : modes.toReversed()) {
         const prompt = sampleIds(model, 16);
         const task = { model: model.path, threads, mode, prompt, decode: 128, repeats: 3 };
-        results[mode].push(await runFresh('thermocline-worker', task));
+        results[mode].push(await runQuietly('thermocline-worker', task));
       }
     }
     const speed = {

@@ -4,7 +4,7 @@
 //   node benchmarks/roofline.mjs [--threads 1,2] [--rounds 5]
 import { parseArgs } from 'node:util';
 import { probeHardware } from '@thermocline/engine-native';
-import { runFresh } from './lib/fresh-process.mjs';
+import { runQuietly } from './lib/fresh-process.mjs';
 import { waitForIdle } from './lib/machine.mjs';
 import { sampleIds, synthModel } from './lib/models.mjs';
 import { printTable, writeResults } from './lib/results.mjs';
@@ -26,10 +26,9 @@ for (const type of /** @type {const} */ (['F16', 'Q8_0', 'Q4_0'])) {
   for (const threads of values.threads.split(',').map(Number)) {
     const results = [];
     for (let round = 0; round < Number(values.rounds); round++) {
-      await waitForIdle(20_000);
       const prompt = sampleIds(model, 16);
       const task = { model: model.path, threads, mode: 'dense', prompt, decode: 64, repeats: 3 };
-      results.push(await runFresh('thermocline-worker', task));
+      results.push(await runQuietly('thermocline-worker', task));
     }
     const tokensPerSecond = median(results.flatMap(({ decodeTps }) => decodeTps));
     const { bytesPerToken } = results[0];
