@@ -84,7 +84,7 @@ Status Transformer::Forward(std::span<const ForwardItem> items, Mode mode, Obser
   for (int64_t layer = 0; layer < model_.layers; ++layer) {
     if (stop()) return Status(StatusCode::kAborted, "the step was stopped");
     RETURN_IF_ERROR(Attention(items, layer, observer, outcome));
-    RETURN_IF_ERROR(Ffn(layer, mode, observer, outcome));
+    RETURN_IF_ERROR(Ffn(items, layer, mode, observer, outcome));
   }
   return Logits(items, outcome);
 }
@@ -96,8 +96,10 @@ void Transformer::GrowScores() {
   if (longest <= s_.scores_context) return;
   int64_t grown = std::max(kFirstScores, s_.scores_context);
   while (grown < longest) grown *= 2;
-  s_.scores_context = std::min(grown, max_context_);
-  s_.scores.resize(static_cast<size_t>(pool_.n_threads() * s_.scores_context));
+  grown = std::min(grown, max_context_);
+  // First the memory, which may be refused, then the word that it is there.
+  s_.scores.resize(static_cast<size_t>(pool_.n_threads() * grown));
+  s_.scores_context = grown;
 }
 
 void Transformer::Embed() {
@@ -134,7 +136,7 @@ Status Transformer::Attention(std::span<const ForwardItem> items, int64_t layer,
   uint64_t* const bytes = &outcome->bytes_read[static_cast<size_t>(Tier::kCpu)];
 
   RETURN_IF_ERROR(
-      Observe(observer, layer, Stream::kResidual, model_.d_model, s_.residual.data()));
+      Observe(items, observer, layer, Stream::kResidual, model_.d_model, s_.residual.data()));
   ApplyNorm(w.attention_norm, s_.residual.data(), n_tokens, s_.normed.data());
   const bool quantised =
       IsQuantised(w.q.matrix) || IsQuantised(w.k.matrix) || IsQuantised(w.v.matrix);
@@ -161,7 +163,7 @@ Status Transformer::Attention(std::span<const ForwardItem> items, int64_t layer,
   } else {
     pool_.ParallelFor(chunks, task);
   }
-  RETURN_IF_ERROR(Observe(observer, layer, Stream::kAttention, d_q, s_.attended.data()));
+  RETURN_IF_ERROR(Observe(items, observer, layer, Stream::kAttention, d_q, s_.attended.data()));
 
   const Product output[] = {{&w.o, s_.projected.data()}};
   Multiply(output, Prepare(s_.attended.data(), d_q, n_tokens, IsQuantised(w.o.matrix)), bytes);
@@ -169,12 +171,13 @@ Status Transformer::Attention(std::span<const ForwardItem> items, int64_t layer,
   return Status::Ok();
 }
 
-Status Transformer::Ffn(int64_t layer, Mode mode, Observer* observer, ForwardOutcome* outcome) {
+Status Transformer::Ffn(std::span<const ForwardItem> items, int64_t layer, Mode mode,
+                        Observer* observer, ForwardOutcome* outcome) {
   const LayerWeights& w = weights_.layers[static_cast<size_t>(layer)];
   const auto n_tokens = static_cast<int64_t>(rows_.size());
   const int64_t d = model_.d_model;
   ApplyNorm(w.ffn_norm, s_.residual.data(), n_tokens, s_.normed.data());
-  RETURN_IF_ERROR(Observe(observer, layer, Stream::kFfnInput, d, s_.normed.data()));
+  RETURN_IF_ERROR(Observe(items, observer, layer, Stream::kFfnInput, d, s_.normed.data()));
 
   bool quantised = false;
   for (const FfnBlockSource& block : w.ffn_blocks) {
@@ -193,7 +196,7 @@ Status Transformer::Ffn(int64_t layer, Mode mode, Observer* observer, ForwardOut
   RETURN_IF_ERROR(
       ffn_.Run(layer, mode, input, x, y, watched ? s_.observed.data() : nullptr, &totals));
   if (watched) {
-    RETURN_IF_ERROR(Observe(observer, layer, Stream::kActivation, n_ff, s_.observed.data()));
+    RETURN_IF_ERROR(Observe(items, observer, layer, Stream::kActivation, n_ff, s_.observed.data()));
   }
 
   if (!w.ffn_down_bias.empty()) {
@@ -349,8 +352,8 @@ void Transformer::Attend(std::span<const ForwardItem> items, int64_t layer, int6
   kernels_.attention_mix(scores, cache.Values(layer, kv_head, n), s_.attended.data() + offset);
 }
 
-Status Transformer::Observe(Observer* observer, int64_t layer, Stream stream, int64_t width,
-                            const float* values) {
+Status Transformer::Observe(std::span<const ForwardItem> items, Observer* observer,
+                            int64_t layer, Stream stream, int64_t width, const float* values) {
   if (observer == nullptr || !observer->Wants(layer, stream)) return Status::Ok();
   // Rows of one item stand together; hand them over item by item.
   for (size_t begin = 0; begin < rows_.size();) {
@@ -359,7 +362,7 @@ Status Transformer::Observe(Observer* observer, int64_t layer, Stream stream, in
     ObservedRows rows;
     rows.layer = layer;
     rows.stream = stream;
-    rows.item = rows_[begin].item;
+    rows.item = items[static_cast<size_t>(rows_[begin].item)].label;
     rows.position = rows_[begin].position;
     rows.rows = static_cast<int64_t>(end - begin);
     rows.width = width;

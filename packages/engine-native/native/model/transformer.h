@@ -25,6 +25,7 @@ struct ForwardItem {
   int64_t position = 0;
   std::span<const int32_t> tokens;
   std::span<const int64_t> logits;  // indices into tokens, ascending
+  int64_t label = 0;                // what observers are told as their step item
 };
 
 struct ForwardOutcome {
@@ -90,7 +91,8 @@ class Transformer {
   void PrepareRope();
   Status Attention(std::span<const ForwardItem> items, int64_t layer, Observer* observer,
                    ForwardOutcome* outcome);
-  Status Ffn(int64_t layer, Mode mode, Observer* observer, ForwardOutcome* outcome);
+  Status Ffn(std::span<const ForwardItem> items, int64_t layer, Mode mode, Observer* observer,
+             ForwardOutcome* outcome);
   Status Logits(std::span<const ForwardItem> items, ForwardOutcome* outcome);
 
   void ApplyNorm(const Norm& norm, const float* x, int64_t n_tokens, float* out);
@@ -100,8 +102,8 @@ class Transformer {
   void Rotate(float* heads, int64_t n_heads, int64_t row);
   void Attend(std::span<const ForwardItem> items, int64_t layer, int64_t row, int64_t head,
               int thread);
-  Status Observe(Observer* observer, int64_t layer, Stream stream, int64_t width,
-                 const float* values);
+  Status Observe(std::span<const ForwardItem> items, Observer* observer, int64_t layer,
+                 Stream stream, int64_t width, const float* values);
 
   const Hyperparameters& model_;
   const Weights& weights_;
