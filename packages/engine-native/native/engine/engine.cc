@@ -4,10 +4,10 @@
 #include <chrono>
 #include <filesystem>
 #include <mutex>
-#include <new>
 #include <thread>
 
 #include "engine/job.h"
+#include "engine/out_of_memory.h"
 #include "engine/scheduler.h"
 #include "model/sparse_ffn.h"
 #include "model/transformer.h"
@@ -42,16 +42,6 @@ Status CheckOptions(const EngineOptions& options) {
   return Status::Ok();
 }
 
-// The system's last word when small allocations fail, which no accountant foresees.
-template <typename Call>
-Status CatchOutOfMemory(Call call) {
-  try {
-    return call();
-  } catch (const std::bad_alloc&) {
-    return Status(StatusCode::kOutOfMemory, "the system has no memory left");
-  }
-}
-
 class LoadedEngine : public Engine {
  public:
   ~LoadedEngine() override { Close(); }
@@ -72,9 +62,14 @@ class LoadedEngine : public Engine {
   void SetPlan(Plan plan, StatusDone done) override;
   void Close() override;
 
+  // Deletes the engine, from any thread: its own, where a callback may let go of it last, cannot
+  // wait for itself and leaves the waiting to another.
+  static void Dispose(LoadedEngine* engine);
+
  private:
   Status DescribeModel(const EngineOptions& options);
   Status ReserveAndRead(const EngineOptions& options);
+  Status CheckSession(const Session& session) const;
   Status CheckTokens(std::span<const TokenId> tokens) const;
   Status CheckMode(Mode mode) const;
   Status ApplyPlan(const Plan& plan);
@@ -252,10 +247,16 @@ Result<std::shared_ptr<Session>> LoadedEngine::MakeSession(int64_t context, DTyp
   const std::lock_guard lock(sessions_mutex_);
   if (closed_) return Status(StatusCode::kClosed, "the engine is closed");
   ASSIGN_OR_RETURN(KvCache cache, KvCache::Create(ShapeFor(context), kv_type, *cpu_));
-  auto session = std::make_shared<Session>(std::move(cache), context);
+  auto session = std::make_shared<Session>(this, std::move(cache), context);
   std::erase_if(sessions_, [](const auto& s) { return s.expired(); });
   sessions_.push_back(session);
   return session;
+}
+
+Status LoadedEngine::CheckSession(const Session& session) const {
+  RETURN_IF_ERROR(CheckOpen(session));
+  if (session.BelongsTo(this)) return Status::Ok();
+  return InvalidArgument("the session is one of another engine");
 }
 
 Status LoadedEngine::CheckTokens(std::span<const TokenId> tokens) const {
@@ -281,7 +282,7 @@ void LoadedEngine::Step(std::vector<StepItem> items, StepOptions options, StepDo
   const auto check = [&]() -> Status {
     RETURN_IF_ERROR(CheckMode(options.mode));
     for (size_t i = 0; i < items.size(); ++i) {
-      RETURN_IF_ERROR(CheckOpen(*items[i].session));
+      RETURN_IF_ERROR(CheckSession(*items[i].session));
       RETURN_IF_ERROR(CheckTokens(items[i].tokens));
       for (size_t j = 0; j < i; ++j) {
         if (items[j].session == items[i].session) {
@@ -309,7 +310,7 @@ void LoadedEngine::Step(std::vector<StepItem> items, StepOptions options, StepDo
 void LoadedEngine::Generate(std::shared_ptr<Session> session, std::vector<TokenId> prompt,
                             GenerateOptions options, ChunkFn chunk, GenerateDone done) {
   const auto check = [&]() -> Status {
-    RETURN_IF_ERROR(CheckOpen(*session));
+    RETURN_IF_ERROR(CheckSession(*session));
     RETURN_IF_ERROR(CheckMode(options.mode));
     RETURN_IF_ERROR(CheckTokens(prompt));
     RETURN_IF_ERROR(ValidateSampling(options.sampling));
@@ -329,8 +330,8 @@ void LoadedEngine::Generate(std::shared_ptr<Session> session, std::vector<TokenI
 }
 
 void LoadedEngine::Truncate(std::shared_ptr<Session> session, int64_t length, StatusDone done) {
-  auto action = [session, length]() -> Status {
-    RETURN_IF_ERROR(CheckOpen(*session));
+  auto action = [this, session, length]() -> Status {
+    RETURN_IF_ERROR(CheckSession(*session));
     if (length < 0 || length > session->length()) {
       return InvalidArgument("a session of " + std::to_string(session->length()) +
                              " tokens cannot be truncated to " + std::to_string(length));
@@ -345,7 +346,7 @@ void LoadedEngine::Truncate(std::shared_ptr<Session> session, int64_t length, St
 void LoadedEngine::Fork(std::shared_ptr<Session> session, SessionDone done) {
   auto copy = std::make_shared<std::shared_ptr<Session>>();
   auto action = [this, session, copy]() -> Status {
-    RETURN_IF_ERROR(CheckOpen(*session));
+    RETURN_IF_ERROR(CheckSession(*session));
     ASSIGN_OR_RETURN(*copy, MakeSession(session->context(), session->cache().type()));
     (*copy)->CopyFrom(*session);
     return Status::Ok();
@@ -397,8 +398,8 @@ Status LoadedEngine::Compute(std::span<const Slice> slices, Mode mode, Observer*
   std::vector<ForwardItem> items;
   int64_t n_tokens = 0;
   for (const Slice& slice : slices) {
-    items.push_back(
-        {&slice.session->cache(), slice.session->cached(), slice.tokens, slice.logits});
+    items.push_back({&slice.session->cache(), slice.session->cached(), slice.tokens,
+                     slice.logits, static_cast<int64_t>(slice.item)});
     n_tokens += static_cast<int64_t>(slice.tokens.size());
   }
   ForwardOutcome outcome;
@@ -429,6 +430,14 @@ Status LoadedEngine::Compute(std::span<const Slice> slices, Mode mode, Observer*
     }
   }
   return Status::Ok();
+}
+
+void LoadedEngine::Dispose(LoadedEngine* engine) {
+  if (engine->scheduler_ != nullptr && engine->scheduler_->OnOwnThread()) {
+    std::thread([engine] { delete engine; }).detach();
+  } else {
+    delete engine;
+  }
 }
 
 void LoadedEngine::Close() {
@@ -465,10 +474,10 @@ const char* FinishReasonName(FinishReason reason) {
 
 Result<std::shared_ptr<Engine>> Engine::Open(const std::string& path,
                                              const EngineOptions& options) {
-  auto engine = std::make_shared<LoadedEngine>();
+  const std::shared_ptr<LoadedEngine> engine(new LoadedEngine, &LoadedEngine::Dispose);
   RETURN_IF_ERROR(
       CatchOutOfMemory([&] { return engine->Load(path, options).WithPath(path); }));
-  return std::shared_ptr<Engine>(std::move(engine));
+  return std::shared_ptr<Engine>(engine);
 }
 
 }  // namespace thermocline

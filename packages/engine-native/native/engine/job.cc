@@ -1,6 +1,8 @@
 #include "engine/job.h"
 
 #include <algorithm>
+#include <cmath>
+#include <limits>
 
 namespace thermocline {
 namespace {
@@ -18,6 +20,16 @@ Status CheckRoom(const Session& session, size_t n_tokens) {
                 "the timeline would have " + std::to_string(needed) +
                     " tokens, the session's context holds " + std::to_string(session.context()) +
                     "; shorten the input, truncate the session or open it with a larger context");
+}
+
+// Nothing can be drawn from values that are not numbers; going on would only look like an answer.
+Status CheckFinite(const std::vector<float>& logits) {
+  bool finite = true;
+  for (const float logit : logits) finite &= std::fabs(logit) <= std::numeric_limits<float>::max();
+  if (finite) return Status::Ok();
+  return Status(StatusCode::kModelCorrupt,
+                "the model gives logits that are not finite numbers: its weights are damaged, or "
+                "its keys and values are too large for F16; try the F32 cache");
 }
 
 }  // namespace
@@ -79,13 +91,23 @@ std::vector<Slice> StepJob::Next(int64_t room) {
   return slices;
 }
 
-void StepJob::Take(const Slice& slice, SliceOutcome outcome) {
+Status StepJob::Take(const Slice& slice, SliceOutcome outcome) {
   Progress& progress = progress_[slice.item];
   Evaluation& evaluation = evaluations_[slice.item];
   progress.next_token += slice.tokens.size();
   progress.next_logits += slice.logits.size();
   for (auto& logits : outcome.logits) evaluation.logits.push_back(std::move(logits));
   evaluation.stats.Add(outcome.stats);
+  return Status::Ok();
+}
+
+void StepJob::Fail(Status status) {
+  if (status.code() == StatusCode::kAborted) {
+    for (const StepItem& item : items_) {
+      if (item.session->closed()) status = CheckOpen(*item.session);
+    }
+  }
+  done_(std::move(status));
 }
 
 GenerateJob::GenerateJob(const Tokenizer& tokenizer, std::shared_ptr<Session> session,
@@ -111,9 +133,7 @@ Status GenerateJob::Begin() {
     pending = session().Pending();
   }
   input_.insert(input_.begin(), pending.begin(), pending.end());
-  RETURN_IF_ERROR(CheckRoom(session(), input_.size()));
-  if (options_.max_tokens == 0) End(FinishReason::kLength);
-  return Status::Ok();
+  return CheckRoom(session(), input_.size());
 }
 
 std::vector<Slice> GenerateJob::Next(int64_t room) {
@@ -126,16 +146,21 @@ std::vector<Slice> GenerateJob::Next(int64_t room) {
   return {std::move(slice)};
 }
 
-void GenerateJob::Take(const Slice& slice, SliceOutcome outcome) {
+Status GenerateJob::Take(const Slice& slice, SliceOutcome outcome) {
   (prefilled_ ? result_.decode : result_.prefill).Add(outcome.stats);
   next_input_ += slice.tokens.size();
-  if (outcome.logits.empty()) return;
+  if (outcome.logits.empty()) return Status::Ok();
   prefilled_ = true;
-  if (session().length() >= session().context()) {
+  const std::vector<float>& logits = outcome.logits.front();
+  if (options_.max_tokens == 0) {
+    End(FinishReason::kLength);
+  } else if (session().length() >= session().context()) {
     End(FinishReason::kContext);
-    return;
+  } else {
+    RETURN_IF_ERROR(CheckFinite(logits));
+    Accept(sampler_.Sample(logits, session().tokens()));
   }
-  Accept(sampler_.Sample(outcome.logits.front(), session().tokens()));
+  return Status::Ok();
 }
 
 void GenerateJob::Accept(TokenId token) {

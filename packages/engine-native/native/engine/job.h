@@ -43,10 +43,15 @@ class Job {
   virtual bool done() const = 0;
   // The next tokens, at most `room` of them. REQUIRES: !done().
   virtual std::vector<Slice> Next(int64_t room) = 0;
-  virtual void Take(const Slice& slice, SliceOutcome outcome) = 0;
+  // An error ends the job.
+  virtual Status Take(const Slice& slice, SliceOutcome outcome) = 0;
 
   virtual void Finish() = 0;
   virtual void Fail(Status status) = 0;
+
+  // The scheduler's notes.
+  uint64_t last_turn = 0;  // when it came or was last computed
+  Status failure;          // what ends it at the next sweep
 
  protected:
   // The caller's flag is set, or one of the sessions was closed.
@@ -70,9 +75,9 @@ class StepJob : public Job {
   Status Begin() override;
   bool done() const override;
   std::vector<Slice> Next(int64_t room) override;
-  void Take(const Slice& slice, SliceOutcome outcome) override;
+  Status Take(const Slice& slice, SliceOutcome outcome) override;
   void Finish() override { done_(std::move(evaluations_)); }
-  void Fail(Status status) override { done_(std::move(status)); }
+  void Fail(Status status) override;
 
  private:
   struct Progress {
@@ -100,7 +105,7 @@ class GenerateJob : public Job {
   Status Begin() override;
   bool done() const override { return ended_; }
   std::vector<Slice> Next(int64_t room) override;
-  void Take(const Slice& slice, SliceOutcome outcome) override;
+  Status Take(const Slice& slice, SliceOutcome outcome) override;
   void Finish() override;
   // An abort is not a failure: what there is is handed back.
   void Fail(Status status) override;
@@ -138,7 +143,7 @@ class ControlJob : public Job {
   Status Begin() override { return action_(); }
   bool done() const override { return true; }
   std::vector<Slice> Next(int64_t) override { return {}; }
-  void Take(const Slice&, SliceOutcome) override {}
+  Status Take(const Slice&, SliceOutcome) override { return Status::Ok(); }
   void Finish() override { done_(Status::Ok()); }
   void Fail(Status status) override { done_(std::move(status)); }
 

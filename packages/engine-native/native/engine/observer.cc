@@ -84,6 +84,9 @@ bool SumObserver::Wants(int64_t, Stream stream) const { return stream == Stream:
 
 Status SumObserver::OnRows(const ObservedRows& rows) {
   const auto layer = static_cast<size_t>(rows.layer);
+  if (layer >= fires_.size() || static_cast<size_t>(rows.width) != fires_[layer].size()) {
+    return Status(StatusCode::kInvalidArgument, "the observer was made for another model");
+  }
   tokens_[layer] += rows.rows;
   for (int64_t t = 0; t < rows.rows; ++t) {
     const float* const h = rows.values + t * rows.width;

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <set>
 
+#include "engine/out_of_memory.h"
+
 namespace thermocline {
 namespace {
 
@@ -45,12 +47,16 @@ void Scheduler::Loop() {
     {
       std::unique_lock lock(mutex_);
       wake_.wait(lock, [this] { return closing_ || !incoming_.empty() || !jobs_.empty(); });
-      for (auto& job : incoming_) jobs_.push_back({std::move(job), false});
+      for (auto& job : incoming_) {
+        job->last_turn = turn_;
+        jobs_.push_back({std::move(job), false});
+      }
       incoming_.clear();
+      // Asked under the lock, so that what is added is either moved above or refused by Add.
+      if (closing_) break;
     }
-    if (closing_) break;
-    const std::vector<Job*> runnable = Sweep();
-    if (!runnable.empty()) RunBatch(runnable);
+    std::vector<Job*> runnable = Sweep();
+    if (!runnable.empty()) RunBatch(PickBatch(std::move(runnable)));
   }
   for (Entry& entry : jobs_) entry.job->Fail(ClosedStatus());
   jobs_.clear();
@@ -65,12 +71,14 @@ std::vector<Job*> Scheduler::Sweep() {
     const bool free = std::none_of(job.sessions().begin(), job.sessions().end(),
                                    [&](const auto& s) { return busy.contains(s.get()); });
     const bool may_run = free && (!job.exclusive() || i == 0);
-    Status status;
-    if (job.cancelled()) {
+    Status status = job.failure;
+    if (!status.ok()) {
+      // Ended below.
+    } else if (job.cancelled()) {
       status = Status(StatusCode::kAborted, "the call was aborted");
     } else if (may_run && !entry.begun) {
       entry.begun = true;
-      status = job.Begin();
+      status = CatchOutOfMemory([&job] { return job.Begin(); });
     }
     if (!status.ok() || (entry.begun && job.done())) {
       // Taken out first: what the job calls back may add jobs or ask about sessions.
@@ -91,24 +99,35 @@ std::vector<Job*> Scheduler::Sweep() {
   return runnable;
 }
 
-void Scheduler::RunBatch(const std::vector<Job*>& runnable) {
-  // One mode per batch; the modes take turns. A watched job runs alone.
-  const auto other = std::find_if(runnable.begin(), runnable.end(),
-                                  [this](const Job* job) { return job->mode() != last_mode_; });
-  Job* const lead = other != runnable.end() ? *other : runnable.front();
-  last_mode_ = lead->mode();
-  const std::shared_ptr<Observer> observer = lead->observer();
+std::vector<Job*> Scheduler::PickBatch(std::vector<Job*> runnable) {
+  std::stable_sort(runnable.begin(), runnable.end(),
+                   [](const Job* a, const Job* b) { return a->last_turn < b->last_turn; });
+  const Job& lead = *runnable.front();
+  // One mode per batch. A watched job runs alone.
+  std::erase_if(runnable, [&lead](const Job* job) {
+    return job != &lead && (lead.observer() != nullptr || job->observer() != nullptr ||
+                            job->mode() != lead.mode());
+  });
+  return runnable;
+}
 
-  std::vector<Job*> batch{lead};
+void Scheduler::RunBatch(const std::vector<Job*>& batch) {
+  ++turn_;
+  const Status status = CatchOutOfMemory([&] { return ComputeBatch(batch); });
+  {
+    const std::lock_guard lock(mutex_);
+    watching_ = nullptr;
+  }
+  if (status.ok() || closing_) return;
+  // Cancelled jobs are ended by the next sweep; any other error ends the jobs of the batch.
+  for (Job* job : batch) {
+    if (!job->cancelled()) job->failure = status;
+  }
+}
+
+Status Scheduler::ComputeBatch(const std::vector<Job*>& batch) {
   std::vector<Slice> slices;
   std::vector<Job*> owners;
-  if (observer == nullptr) {
-    for (Job* job : runnable) {
-      if (job != lead && job->mode() == last_mode_ && job->observer() == nullptr) {
-        batch.push_back(job);
-      }
-    }
-  }
   int64_t room = max_batch_tokens_;
   for (size_t i = 0; i < batch.size() && room > 0; ++i) {
     // One token is kept for every job still to come, so that a long prompt does not starve them.
@@ -118,8 +137,10 @@ void Scheduler::RunBatch(const std::vector<Job*>& runnable) {
       slices.push_back(std::move(slice));
       owners.push_back(batch[i]);
     }
+    batch[i]->last_turn = turn_;
   }
 
+  const std::shared_ptr<Observer> observer = batch.front()->observer();
   {
     const std::lock_guard lock(mutex_);
     watching_ = observer;
@@ -129,28 +150,12 @@ void Scheduler::RunBatch(const std::vector<Job*>& runnable) {
                                    [](const Job* job) { return job->cancelled(); });
   };
   std::vector<SliceOutcome> outcomes;
-  const Status status = compute_(slices, last_mode_, observer.get(), stop, &outcomes);
-  {
-    const std::lock_guard lock(mutex_);
-    watching_ = nullptr;
+  RETURN_IF_ERROR(compute_(slices, batch.front()->mode(), observer.get(), stop, &outcomes));
+  for (size_t i = 0; i < slices.size(); ++i) {
+    Status taken = owners[i]->Take(slices[i], std::move(outcomes[i]));
+    if (!taken.ok()) owners[i]->failure = std::move(taken);
   }
-  if (status.ok()) {
-    for (size_t i = 0; i < slices.size(); ++i) owners[i]->Take(slices[i], std::move(outcomes[i]));
-    return;
-  }
-  // Cancelled jobs are ended by the next sweep; any other error ends the jobs of the batch.
-  for (auto it = jobs_.begin(); it != jobs_.end();) {
-    const bool concerned =
-        std::find(batch.begin(), batch.end(), it->job.get()) != batch.end() &&
-        !it->job->cancelled();
-    if (!concerned || closing_) {
-      ++it;
-      continue;
-    }
-    const std::unique_ptr<Job> failed = std::move(it->job);
-    it = jobs_.erase(it);
-    failed->Fail(status);
-  }
+  return Status::Ok();
 }
 
 }  // namespace thermocline

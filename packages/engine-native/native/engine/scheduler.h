@@ -29,14 +29,18 @@ class Scheduler {
   // Takes the job over; after Close it fails at once, on the caller's thread, with kClosed.
   void Add(std::unique_ptr<Job> job);
 
-  // Fails what is left with kClosed and joins the thread. Safe twice.
+  // Fails what is left with kClosed and joins the thread. Safe twice, but not on that thread.
   void Close();
+  bool OnOwnThread() const { return std::this_thread::get_id() == thread_.get_id(); }
 
  private:
   void Loop();
   // Begins what can begin, ends what is done or cancelled, and lists the jobs that may run now.
   std::vector<Job*> Sweep();
-  void RunBatch(const std::vector<Job*>& runnable);
+  // The job that waited longest, and those that can share its pass over the weights.
+  std::vector<Job*> PickBatch(std::vector<Job*> runnable);
+  void RunBatch(const std::vector<Job*>& batch);
+  Status ComputeBatch(const std::vector<Job*>& batch);
 
   const ComputeFn compute_;
   const int64_t max_batch_tokens_;
@@ -54,7 +58,7 @@ class Scheduler {
     bool begun = false;
   };
   std::deque<Entry> jobs_;  // the engine's thread only
-  Mode last_mode_ = Mode::kDense;
+  uint64_t turn_ = 0;  // batches so far
   std::thread thread_;
 };
 

@@ -22,11 +22,14 @@ struct SessionOptions {
 
 class Session {
  public:
-  Session(KvCache cache, int64_t context) : cache_(std::move(cache)), context_(context) {}
+  // `owner` is the engine, only to be compared with.
+  Session(const void* owner, KvCache cache, int64_t context)
+      : owner_(owner), cache_(std::move(cache)), context_(context) {}
 
   int64_t length() const;
   std::vector<TokenId> tokens() const;
   int64_t context() const { return context_; }
+  bool BelongsTo(const void* engine) const { return owner_ == engine; }
   // From any thread. Work that runs is stopped, work to come is refused.
   void MarkClosed() { closed_.store(true); }
   bool closed() const { return closed_.load(); }
@@ -50,6 +53,7 @@ class Session {
   void Free();  // the cache; REQUIRES: closed()
 
  private:
+  const void* const owner_;
   mutable std::mutex mutex_;  // guards tokens_
   std::vector<TokenId> tokens_;
   int64_t cached_ = 0;

@@ -240,7 +240,9 @@ Status WriteTinyModel(const TinyModel& m, const std::string& path) {
   gguf.Flag("tokenizer.ggml.add_bos_token", true);
 
   const auto matrix = [&](const std::string& name, int64_t rows, int64_t cols) {
-    gguf.Tensor(name, m.type, {rows, cols}, RandomMatrix(m.type, rows, cols, random));
+    const bool down = name.find("ffn_down") != std::string::npos;
+    const DType type = down ? m.down_type.value_or(m.type) : m.type;
+    gguf.Tensor(name, type, {rows, cols}, RandomMatrix(type, rows, cols, random));
   };
   const auto vector = [&](const std::string& name, int64_t n, float center, float range) {
     gguf.Tensor(name, DType::kF32, {n}, RandomVector(n, center, range, random));

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 
 #include "util/dtype.h"
@@ -13,6 +14,7 @@ struct TinyModel {
   std::string arch = "llama";  // or "opt"
   std::string activation = "relu";
   DType type = DType::kF32;    // of the matrices
+  std::optional<DType> down_type;  // of ffn_down, when it is another
   int64_t layers = 2;
   int64_t d_model = 64;
   int64_t n_ff = 288;

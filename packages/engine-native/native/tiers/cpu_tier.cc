@@ -1,6 +1,7 @@
 #include "tiers/cpu_tier.h"
 
 #include <algorithm>
+#include <string>
 
 #include "backends/layout.h"
 #include "tiers/weight_loader.h"
@@ -98,7 +99,24 @@ Status CpuTier::Grow(int64_t neurons, int64_t d_model) {
   return Status::Ok();
 }
 
+// Groups of 32 neurons by blocks of 32 columns: what kernels take a quantised down matrix to be.
+Status CpuTier::CheckDown(const FfnBlockSource& source) {
+  const int64_t block = BlockElements(source.down->type);
+  if (source.d_model % block == 0 && source.n_neurons % block == 0 &&
+      source.first_neuron % block == 0) {
+    return Status::Ok();
+  }
+  return Status(StatusCode::kModelUnsupported,
+                "tensor '" + source.down->name + "' is of type " + DTypeName(source.down->type) +
+                    ", which needs rows and neurons in multiples of " + std::to_string(block) +
+                    "; here are " + std::to_string(source.d_model) + " rows, and " +
+                    std::to_string(source.n_neurons) + " neurons from " +
+                    std::to_string(source.first_neuron) + " on",
+                source.file->path());
+}
+
 Result<FfnHandle> CpuTier::Load(const FfnBlockSource& source, const FfnPart& spec) {
+  RETURN_IF_ERROR(CheckDown(source));
   Part part;
   part.loaded = true;
   part.gated = source.gate != nullptr;

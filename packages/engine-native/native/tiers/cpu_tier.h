@@ -68,6 +68,7 @@ class CpuTier : public FfnTier {
     Reservation reservation;
   };
 
+  static Status CheckDown(const FfnBlockSource& source);
   Status Grow(int64_t neurons, int64_t d_model);
   void RunToken(const Part& part, TensorView y, FfnOutcome* outcome);
   void RunLane(const Part& part, int64_t lane, uint64_t* bytes, uint64_t* fired);
