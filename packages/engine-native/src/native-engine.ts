@@ -153,10 +153,14 @@ export class NativeEngine implements Engine, ActivationSource {
       ];
       return row;
     });
-    const mode = checkMode(options.mode ?? this.info.defaultMode);
+    const mode = checkMode(options.mode === undefined ? this.info.defaultMode : options.mode);
     const signal = checkSignal(options.signal);
     this.#requireOpen();
-    return settle(() => native().step(this.#handle, rows, mode), { argument: 'items', signal });
+    return settle(() => native().step(this.#handle, rows, mode), {
+      argument: 'items',
+      what: 'session',
+      signal,
+    });
   }
 
   /**

@@ -19,7 +19,10 @@ export interface ErrorContext {
 /** Turns what the addon threw into a `PipelineError` with the details of its code. */
 export function toPipelineError(error: unknown, context: ErrorContext = {}): PipelineError {
   if (isPipelineError(error)) return error;
-  const { code, path = context.path, message: reason } = error as NodeJS.ErrnoException;
+  const thrown = error as NodeJS.ErrnoException;
+  const { path = context.path, message: reason } = thrown;
+  // An abort that nobody asked for: the session was closed under the call.
+  const code = thrown.code === 'ABORTED' && !context.signal?.aborted ? 'CLOSED' : thrown.code;
   const where = path !== undefined && path !== '' && !reason.includes(path) ? `${path}: ` : '';
   const make = makers[code as ErrorCode] ?? makers.INTERNAL;
   const isOurs = code !== undefined && code in makers;

@@ -38,8 +38,9 @@ export class NativeTokenizer {
   async tokenize(text: string, options: TokenizeOptions = {}): Promise<Int32Array> {
     checkString(text, 'text');
     checkOptions(options);
-    const addSpecial = checkBoolean(options.addSpecial ?? false, 'addSpecial');
-    const parseSpecial = checkBoolean(options.parseSpecial ?? false, 'parseSpecial');
+    const { addSpecial = false, parseSpecial = false } = options;
+    checkBoolean(addSpecial, 'addSpecial');
+    checkBoolean(parseSpecial, 'parseSpecial');
     const handle = this.#open();
     return settle(() => native().tokenize(handle, text, addSpecial, parseSpecial));
   }
@@ -58,7 +59,8 @@ export class NativeTokenizer {
   ): Promise<string> {
     const ids = checkTokens(tokens);
     checkOptions(options);
-    const special = checkBoolean(options.special ?? false, 'special');
+    const { special = false } = options;
+    checkBoolean(special, 'special');
     const handle = this.#open();
     return settle(() => native().detokenize(handle, ids, special));
   }

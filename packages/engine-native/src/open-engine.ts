@@ -81,17 +81,22 @@ export async function openEngine(
 
 function checkOpenOptions(options: OpenEngineOptions) {
   checkOptions(options);
-  const { onProgress } = options;
+  const {
+    onProgress,
+    threads,
+    context,
+    kvType = 'f16',
+    kernels = 'auto',
+    ramBudgetBytes,
+  } = options;
   if (onProgress !== undefined) checkFunction(onProgress, 'onProgress');
   const raw = {
-    threads: options.threads === undefined ? 0 : checkInteger(options.threads, 'threads', 1, 1024),
-    context: options.context === undefined ? 0 : checkInteger(options.context, 'context', 1),
-    kvType: checkOneOf(options.kvType ?? 'f16', 'kvType', ['f16', 'f32']),
-    kernels: checkString(options.kernels ?? 'auto', 'kernels'),
+    threads: threads === undefined ? 0 : checkInteger(threads, 'threads', 1, 1024),
+    context: context === undefined ? 0 : checkInteger(context, 'context', 1),
+    kvType: checkOneOf(kvType, 'kvType', ['f16', 'f32']),
+    kernels: checkString(kernels, 'kernels'),
     ramBudgetBytes:
-      options.ramBudgetBytes === undefined
-        ? 0
-        : checkInteger(options.ramBudgetBytes, 'ramBudgetBytes', 1),
+      ramBudgetBytes === undefined ? 0 : checkInteger(ramBudgetBytes, 'ramBudgetBytes', 1),
   };
   return { raw, onProgress, signal: checkSignal(options.signal) };
 }

@@ -69,24 +69,22 @@ async function run(
 
 function checkGenerateOptions(options: GenerateOptions, defaultMode: Mode) {
   checkOptions(options);
-  const { stop = [], maxTokens } = options;
+  const { temperature = 0, topK = 0, topP = 1, minP = 0 } = options;
+  const { repeatPenalty = 1, repeatWindow = 64, seed = 0 } = options;
+  const { maxTokens, mode = defaultMode, stop = [], ignoreEos = false } = options;
   if (!Array.isArray(stop)) throw invalidArgument('stop', 'must be an array of texts');
-  const number = (name: 'temperature' | 'topP' | 'minP' | 'repeatPenalty', otherwise: number) =>
-    checkNumber(options[name] ?? otherwise, name);
-  const integer = (name: 'topK' | 'repeatWindow' | 'seed', otherwise: number) =>
-    checkInteger(options[name] ?? otherwise, name, 0);
   const raw: RawGenerateOptions = {
-    temperature: number('temperature', 0),
-    topK: integer('topK', 0),
-    topP: number('topP', 1),
-    minP: number('minP', 0),
-    repeatPenalty: number('repeatPenalty', 1),
-    repeatWindow: integer('repeatWindow', 64),
-    seed: integer('seed', 0),
+    temperature: checkNumber(temperature, 'temperature'),
+    topK: checkInteger(topK, 'topK', 0),
+    topP: checkNumber(topP, 'topP'),
+    minP: checkNumber(minP, 'minP'),
+    repeatPenalty: checkNumber(repeatPenalty, 'repeatPenalty'),
+    repeatWindow: checkInteger(repeatWindow, 'repeatWindow', 0),
+    seed: checkInteger(seed, 'seed', 0),
     maxTokens: maxTokens === undefined ? -1 : checkInteger(maxTokens, 'maxTokens', 0),
-    mode: checkMode(options.mode ?? defaultMode),
+    mode: checkMode(mode),
     stop: stop.map((text, i) => checkString(text, `stop[${i}]`)),
-    ignoreEos: checkBoolean(options.ignoreEos ?? false, 'ignoreEos'),
+    ignoreEos: checkBoolean(ignoreEos, 'ignoreEos'),
   };
   return { raw, signal: checkSignal(options.signal) };
 }

@@ -71,7 +71,7 @@ struct Progress {
 };
 
 // openEngine(path, options, onProgress) -> handle
-Napi::Value OpenEngine(const Napi::CallbackInfo& info) {
+Napi::Value Open(const Napi::CallbackInfo& info) {
   Environment& environment = Environment::Of(info.Env());
   const std::string path = ReadString(info[0], "path");
   EngineOptions options = ReadOptions(ReadObject(info[1], "options"));
@@ -86,7 +86,8 @@ Napi::Value OpenEngine(const Napi::CallbackInfo& info) {
     call.Resolve([engine = *opened](Napi::Env env) -> Napi::Value {
       Environment& home = Environment::Of(env);
       home.Watch(engine);
-      return WrapHandle(env, std::make_unique<EngineHandle>(home.shared_from_this(), engine));
+      return WrapHandle(env, std::make_unique<EngineHandle>(
+                                 std::make_shared<OpenEngine>(home.shared_from_this(), engine)));
     });
   });
   return value;
@@ -94,18 +95,18 @@ Napi::Value OpenEngine(const Napi::CallbackInfo& info) {
 
 // engineInfo(engine)
 Napi::Value DescribeEngine(const Napi::CallbackInfo& info) {
-  return FromInfo(info.Env(), *UnwrapHandle<EngineHandle>(info.Env(), info[0]).engine);
+  return FromInfo(info.Env(), UnwrapHandle<EngineHandle>(info.Env(), info[0]).engine());
 }
 
 // engineMemory(engine) -> tiers
 Napi::Value EngineMemory(const Napi::CallbackInfo& info) {
   return FromMemory(info.Env(),
-                    UnwrapHandle<EngineHandle>(info.Env(), info[0]).engine->memory());
+                    UnwrapHandle<EngineHandle>(info.Env(), info[0]).engine().memory());
 }
 
 // createSession(engine, context, kvType | null) -> handle
 Napi::Value CreateSession(const Napi::CallbackInfo& info) {
-  const auto engine = UnwrapHandle<EngineHandle>(info.Env(), info[0]).engine;
+  const auto open = UnwrapHandle<EngineHandle>(info.Env(), info[0]).open;
   SessionOptions options;
   options.context = ReadInteger(info[1], "context");
   if (!info[2].IsNull()) {
@@ -114,11 +115,11 @@ Napi::Value CreateSession(const Napi::CallbackInfo& info) {
   }
   Environment& environment = Environment::Of(info.Env());
   const auto [call, value] = environment.Begin({info[0]});
-  environment.RunFor(call, [call = call, engine, options] {
-    auto session = engine->CreateSession(options);
+  environment.RunFor(call, [call = call, open, options] {
+    auto session = open->engine->CreateSession(options);
     if (!session.ok()) return call.Reject(session.status());
-    call.Resolve([engine, session = *session](Napi::Env env) -> Napi::Value {
-      return WrapHandle(env, std::make_unique<SessionHandle>(engine, session));
+    call.Resolve([open, session = *session](Napi::Env env) -> Napi::Value {
+      return WrapHandle(env, std::make_unique<SessionHandle>(open, session));
     });
   });
   return value;
@@ -126,7 +127,7 @@ Napi::Value CreateSession(const Napi::CallbackInfo& info) {
 
 // setPlan(engine, [[order: Uint32Array, gpuEnd, cpuEnd], …])
 Napi::Value SetPlan(const Napi::CallbackInfo& info) {
-  const auto engine = UnwrapHandle<EngineHandle>(info.Env(), info[0]).engine;
+  Engine& engine = UnwrapHandle<EngineHandle>(info.Env(), info[0]).engine();
   const Napi::Array layers = ReadArray(info[1], "layers");
   Plan plan;
   for (uint32_t i = 0; i < layers.Length(); ++i) {
@@ -143,14 +144,14 @@ Napi::Value SetPlan(const Napi::CallbackInfo& info) {
     part.tier_end[1] = ReadInteger(layer.Get(2U), "cpuEnd");
   }
   const auto [call, value] = Environment::Of(info.Env()).Begin({info[0]});
-  engine->SetPlan(std::move(plan),
-                  [call = call](Status status) { call.Settle(std::move(status)); });
+  engine.SetPlan(std::move(plan),
+                 [call = call](Status status) { call.Settle(std::move(status)); });
   return value;
 }
 
 // closeEngine(engine)
 Napi::Value CloseEngine(const Napi::CallbackInfo& info) {
-  const auto engine = UnwrapHandle<EngineHandle>(info.Env(), info[0]).engine;
+  const auto engine = UnwrapHandle<EngineHandle>(info.Env(), info[0]).open->engine;
   Environment& environment = Environment::Of(info.Env());
   const auto [call, value] = environment.Begin({info[0]});
   environment.WaitFor(call, [call = call, engine] {
@@ -163,7 +164,7 @@ Napi::Value CloseEngine(const Napi::CallbackInfo& info) {
 }  // namespace
 
 void ExportEngineCalls(Napi::Object exports) {
-  Export<OpenEngine>(exports, "openEngine");
+  Export<Open>(exports, "openEngine");
   Export<DescribeEngine>(exports, "engineInfo");
   Export<EngineMemory>(exports, "engineMemory");
   Export<CreateSession>(exports, "createSession");

@@ -42,7 +42,7 @@ class Call {
   CancelFlag cancel_;
 };
 
-// Everything here is for the JavaScript thread.
+// For the JavaScript thread, except where it says otherwise.
 class Environment : public std::enable_shared_from_this<Environment> {
  public:
   // Makes the isolate's environment; called once, when the addon is loaded.
@@ -69,7 +69,7 @@ class Environment : public std::enable_shared_from_this<Environment> {
   // Remembers what has to end with the isolate.
   void Watch(const std::shared_ptr<Engine>& engine);
   void Watch(const std::shared_ptr<QueueObserver>& observer);
-  // Closes an engine that nobody holds any more, without waiting for it.
+  // Closes an engine that nobody reaches any more, without waiting for it. From any thread.
   void CloseLater(std::shared_ptr<Engine> engine);
 
  private:

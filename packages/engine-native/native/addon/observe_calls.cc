@@ -30,12 +30,12 @@ Napi::Uint32Array FromLabels(Napi::Env env, const std::vector<uint32_t>& labels)
 // Reads one window from an empty context while the observer watches, then forgets it.
 void ReadWindow(const Call& call, const SessionHandle& reader, std::vector<TokenId> tokens,
                 std::shared_ptr<Observer> observer) {
-  reader.engine->Truncate(reader.session, 0, [](Status) {});
+  reader.engine().Truncate(reader.session, 0, [](Status) {});
   StepOptions options;
-  options.mode = reader.engine->info().default_mode;
+  options.mode = reader.engine().info().default_mode;
   options.cancel = call.cancel();
   options.observer = std::move(observer);
-  reader.engine->Step({{reader.session, std::move(tokens), {}}}, std::move(options),
+  reader.engine().Step({{reader.session, std::move(tokens), {}}}, std::move(options),
                       [call](Result<std::vector<Evaluation>> result) {
                         call.Settle(result.status());
                       });
@@ -100,9 +100,9 @@ Napi::Value CancelObservation(const Napi::CallbackInfo& info) {
 
 // startSum(engine) -> handle
 Napi::Value StartSum(const Napi::CallbackInfo& info) {
-  const auto engine = UnwrapHandle<EngineHandle>(info.Env(), info[0]).engine;
+  const Engine& engine = UnwrapHandle<EngineHandle>(info.Env(), info[0]).engine();
   auto handle = std::make_unique<SumHandle>();
-  handle->observer = std::make_shared<SumObserver>(engine->info().model.n_ff);
+  handle->observer = std::make_shared<SumObserver>(engine.info().model.n_ff);
   return WrapHandle(info.Env(), std::move(handle));
 }
 

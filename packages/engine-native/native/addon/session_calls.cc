@@ -9,7 +9,7 @@ namespace {
 
 // step(engine, [[session, tokens, logits], …], mode) -> evaluations
 Napi::Value RunStep(const Napi::CallbackInfo& info) {
-  const auto engine = UnwrapHandle<EngineHandle>(info.Env(), info[0]).engine;
+  Engine& engine = UnwrapHandle<EngineHandle>(info.Env(), info[0]).engine();
   const Napi::Array rows = ReadArray(info[1], "items");
   std::vector<StepItem> items;
   std::vector<Napi::Value> keep{info[0]};
@@ -17,7 +17,7 @@ Napi::Value RunStep(const Napi::CallbackInfo& info) {
     const Napi::Array row = ReadArray(rows.Get(i), "item");
     const Napi::Value session = row.Get(0U);
     const auto& handle = UnwrapHandle<SessionHandle>(info.Env(), session);
-    if (handle.engine != engine) {
+    if (&handle.engine() != &engine) {
       throw Napi::TypeError::New(info.Env(), "a session of another engine");
     }
     keep.push_back(session);
@@ -28,8 +28,8 @@ Napi::Value RunStep(const Napi::CallbackInfo& info) {
   options.mode = ReadMode(info[2]);
   const auto [call, value] = Environment::Of(info.Env()).Begin(keep);
   options.cancel = call.cancel();
-  engine->Step(std::move(items), std::move(options),
-               [call = call](Result<std::vector<Evaluation>> result) {
+  engine.Step(std::move(items), std::move(options),
+              [call = call](Result<std::vector<Evaluation>> result) {
                  if (!result.ok()) return call.Reject(result.status());
                  const auto evaluations =
                      std::make_shared<std::vector<Evaluation>>(std::move(result).value());
@@ -118,7 +118,7 @@ Napi::Value Generate(const Napi::CallbackInfo& info) {
   const auto [call, value] = Environment::Of(info.Env()).Begin({info[0]}, info[3]);
   options.cancel = call.cancel();
   const auto queue = std::make_shared<ChunkQueue>(call);
-  handle.engine->Generate(
+  handle.engine().Generate(
       handle.session, std::move(prompt), std::move(options),
       [queue](std::vector<TokenId> tokens, std::string text) {
         ChunkQueue::Push(queue, tokens, text);
@@ -136,7 +136,7 @@ Napi::Value Truncate(const Napi::CallbackInfo& info) {
   const auto& handle = UnwrapHandle<SessionHandle>(info.Env(), info[0]);
   const int64_t length = ReadInteger(info[1], "length");
   const auto [call, value] = Environment::Of(info.Env()).Begin({info[0]});
-  handle.engine->Truncate(handle.session, length,
+  handle.engine().Truncate(handle.session, length,
                           [call = call](Status status) { call.Settle(std::move(status)); });
   return value;
 }
@@ -146,16 +146,16 @@ Napi::Value Fork(const Napi::CallbackInfo& info) {
   const auto& handle = UnwrapHandle<SessionHandle>(info.Env(), info[0]);
   const auto [call, value] = Environment::Of(info.Env()).Begin({info[0]});
   // Weak, because the engine's own thread must never be the last to let go of the engine.
-  const std::weak_ptr<Engine> weak = handle.engine;
-  handle.engine->Fork(handle.session,
+  const std::weak_ptr<OpenEngine> weak = handle.open;
+  handle.engine().Fork(handle.session,
                       [call = call, weak](Result<std::shared_ptr<Session>> result) {
                         if (!result.ok()) return call.Reject(result.status());
                         call.Resolve([weak, session = *result](Napi::Env env) -> Napi::Value {
-                          const auto engine = weak.lock();
-                          if (engine == nullptr) {
+                          const auto open = weak.lock();
+                          if (open == nullptr) {
                             throw ToError(env, Status(StatusCode::kClosed, "the engine is closed"));
                           }
-                          return WrapHandle(env, std::make_unique<SessionHandle>(engine, session));
+                          return WrapHandle(env, std::make_unique<SessionHandle>(open, session));
                         });
                       });
   return value;
@@ -165,7 +165,7 @@ Napi::Value Fork(const Napi::CallbackInfo& info) {
 Napi::Value CloseSession(const Napi::CallbackInfo& info) {
   const auto& handle = UnwrapHandle<SessionHandle>(info.Env(), info[0]);
   const auto [call, value] = Environment::Of(info.Env()).Begin({info[0]});
-  handle.engine->CloseSession(handle.session,
+  handle.engine().CloseSession(handle.session,
                               [call = call](Status status) { call.Settle(std::move(status)); });
   return value;
 }

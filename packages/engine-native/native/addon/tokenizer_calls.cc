@@ -36,7 +36,7 @@ Napi::Value OpenTokenizer(const Napi::CallbackInfo& info) {
 
 // engineTokenizer(engine) -> handle
 Napi::Value EngineTokenizer(const Napi::CallbackInfo& info) {
-  const auto engine = UnwrapHandle<EngineHandle>(info.Env(), info[0]).engine;
+  const auto engine = UnwrapHandle<EngineHandle>(info.Env(), info[0]).open->engine;
   auto handle = std::make_unique<TokenizerHandle>();
   handle->tokenizer = std::shared_ptr<const Tokenizer>(engine, &engine->tokenizer());
   return WrapHandle(info.Env(), std::move(handle));
