@@ -100,6 +100,12 @@ struct ThreadPool::State {
     }
   }
 
+  void Stop() {
+    stop.store(true);
+    WakeWorkers();
+    for (std::thread& thread : threads) thread.join();
+  }
+
   void WakeWorkers() {
     if (sleeping_workers.load() == 0) return;
     wake_workers.fetch_add(1);
@@ -109,16 +115,17 @@ struct ThreadPool::State {
 
 ThreadPool::ThreadPool(int n_threads) : state_(std::make_unique<State>(n_threads)) {
   State* const state = state_.get();
-  for (int i = 1; i < n_threads; ++i) {
-    state->threads.emplace_back([state, i] { state->Work(i); });
+  try {
+    for (int i = 1; i < n_threads; ++i) {
+      state->threads.emplace_back([state, i] { state->Work(i); });
+    }
+  } catch (...) {
+    state->Stop();  // a thread must not be destroyed while it runs
+    throw;
   }
 }
 
-ThreadPool::~ThreadPool() {
-  state_->stop.store(true);
-  state_->WakeWorkers();
-  for (std::thread& thread : state_->threads) thread.join();
-}
+ThreadPool::~ThreadPool() { state_->Stop(); }
 
 int ThreadPool::n_threads() const { return state_->n_threads; }
 

@@ -25,7 +25,8 @@ class ChunkBody {
 
 class ThreadPool {
  public:
-  // REQUIRES: n_threads >= 1; the calling thread counts as one, so n - 1 are created.
+  // REQUIRES: n_threads >= 1; the calling thread counts as one, so n - 1 are created. Throws
+  // std::system_error when the system refuses a thread.
   explicit ThreadPool(int n_threads);
   ~ThreadPool();
   ThreadPool(const ThreadPool&) = delete;
