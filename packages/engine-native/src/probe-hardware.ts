@@ -45,7 +45,12 @@ export async function probeHardware(options: ProbeOptions = {}): Promise<Hardwar
   checkOptions(options);
   const host = native().hostInfo();
   const name = checkString(options.name === undefined ? 'this-machine' : options.name, 'name');
-  const threads = checkInteger(options.threads === undefined ? host.cores : options.threads, 'threads', 1, 1024);
+  const threads = checkInteger(
+    options.threads === undefined ? host.cores : options.threads,
+    'threads',
+    1,
+    1024,
+  );
   const quarter = Math.max(64 * MIB, Math.floor(host.availableBytes / 4));
   const bufferBytes = options.bufferBytes ?? Math.min(512 * MIB, quarter);
   checkInteger(bufferBytes, 'bufferBytes', 16 * MIB);
