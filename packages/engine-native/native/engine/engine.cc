@@ -42,6 +42,15 @@ Status CheckOptions(const EngineOptions& options) {
   return Status::Ok();
 }
 
+// The system's own budget: what it can hand out before it takes memory from others.
+Status CheckSystemHas(uint64_t bytes, const std::string& what, const std::string& remedy) {
+  const uint64_t available = AvailableMemoryBytes();
+  if (available == 0 || bytes <= available) return Status::Ok();
+  return Status(StatusCode::kOutOfMemory, what + " needs " + std::to_string(bytes) +
+                                              " bytes, the system has " +
+                                              std::to_string(available) + " available; " + remedy);
+}
+
 class LoadedEngine : public Engine {
  public:
   ~LoadedEngine() override { Close(); }
@@ -186,14 +195,8 @@ Status LoadedEngine::ReserveAndRead(const EngineOptions& options) {
       CpuTier::ScratchBytes(widest_block, model.d_model, kMaxBatchTokens);
   RETURN_IF_ERROR(cpu_->Plan(weight_bytes, "weights").WithPath(file_->path()));
   RETURN_IF_ERROR(cpu_->Plan(scratch_bytes, "scratch").WithPath(file_->path()));
-  const uint64_t available = AvailableMemoryBytes();
-  if (available != 0 && weight_bytes + scratch_bytes > available) {
-    return Status(StatusCode::kOutOfMemory,
-                  "the model needs " + std::to_string(weight_bytes + scratch_bytes) +
-                      " bytes, the system has " + std::to_string(available) +
-                      " available; close other programs or take a smaller model",
-                  file_->path());
-  }
+  RETURN_IF_ERROR(CheckSystemHas(weight_bytes + scratch_bytes, "the model",
+                                 "close other programs or take a smaller model"));
 
   uint64_t done = 0;
   const auto progress = [&](uint64_t bytes) -> Status {
@@ -246,7 +249,12 @@ Result<std::shared_ptr<Session>> LoadedEngine::MakeSession(int64_t context, DTyp
   // Held throughout, so that Close cannot run between the making and the listing.
   const std::lock_guard lock(sessions_mutex_);
   if (closed_) return Status(StatusCode::kClosed, "the engine is closed");
-  ASSIGN_OR_RETURN(KvCache cache, KvCache::Create(ShapeFor(context), kv_type, *cpu_));
+  const KvShape shape = ShapeFor(context);
+  // The pages come as they are written: asked now, so that it is not the system that ends us then.
+  RETURN_IF_ERROR(CheckSystemHas(
+      shape.LayerBytes(kv_type) * static_cast<uint64_t>(shape.layers),
+      "a KV cache for " + std::to_string(context) + " tokens", "shorten the context"));
+  ASSIGN_OR_RETURN(KvCache cache, KvCache::Create(shape, kv_type, *cpu_));
   auto session = std::make_shared<Session>(this, std::move(cache), context);
   std::erase_if(sessions_, [](const auto& s) { return s.expired(); });
   sessions_.push_back(session);

@@ -142,6 +142,32 @@ TEST(Regression, AStepOnASessionThatClosesSaysSo) {
   EXPECT_TRUE(code.get_future().get() == StatusCode::kClosed);
 }
 
+// Small layers, each of which the system would promise, and more together than there is.
+TEST(Regression, CachesThatCannotFitAreRefusedWithTheNumbers) {
+  TinyModel model;
+  model.layers = 64;
+  model.context = int64_t{1} << 25;
+  const auto engine = OpenTiny(model);
+  ASSERT_TRUE(engine != nullptr);
+  const Status refused = engine->CreateSession({}).status();
+  EXPECT_STATUS(refused, StatusCode::kOutOfMemory);
+  EXPECT_NE(refused.message().find(std::to_string(model.context)), std::string::npos);
+  SessionOptions options;
+  options.context = 64;
+  EXPECT_OK(engine->CreateSession(options));
+}
+
+TEST(Regression, TierEndsWithoutAnOrderAreRefused) {
+  const auto engine = OpenTiny({});
+  ASSERT_TRUE(engine != nullptr);
+  Plan plan;
+  plan.layers.resize(2);
+  EXPECT_OK(Wait([&](auto done) { engine->SetPlan(plan, done); }));
+  plan.layers[1].tier_end[1] = 288;
+  EXPECT_STATUS(Wait([&](auto done) { engine->SetPlan(plan, done); }),
+                StatusCode::kInvalidArgument);
+}
+
 TEST(Regression, SumsAreRefusedForAnotherModel) {
   const auto engine = OpenTiny({});
   ASSERT_TRUE(engine != nullptr);

@@ -34,7 +34,10 @@ Status SparseFfn::Validate(const std::vector<std::vector<FfnBlockSource>>& block
   }
   for (size_t l = 0; l < blocks.size(); ++l) {
     const LayerPlan& layer = plan.layers[l];
-    if (layer.order.empty()) continue;
+    if (layer.order.empty()) {
+      if (layer.tier_end[0] == 0 && layer.tier_end[1] == 0) continue;
+      return refuse(l, "has tier ends without an order of neurons");
+    }
     const int64_t n = CountNeurons(blocks[l]);
     if (static_cast<int64_t>(layer.order.size()) != n) {
       return refuse(l, "orders " + std::to_string(layer.order.size()) + " neurons, the model has " +

@@ -172,6 +172,21 @@ TEST(SparseFfn, ABatchHasTheBitsOfSingleTokens) {
   }
 }
 
+TEST(SparseFfn, BlocksThatCutAQuantisedGroupAreRefused) {
+  for (const DType type : {DType::kQ8_0, DType::kQ4_0}) {
+    const auto bench = Bench::Make(Model("llama", type));
+    ASSERT_TRUE(bench != nullptr);
+    FfnBlockSource block = bench->blocks()[0];
+    block.n_neurons = 48;
+    EXPECT_STATUS(bench->cpu()->Load(block, {{}, 0, 48}), StatusCode::kModelUnsupported);
+    block.n_neurons = 64;
+    block.first_neuron = 16;
+    EXPECT_STATUS(bench->cpu()->Load(block, {{}, 0, 64}), StatusCode::kModelUnsupported);
+    block.first_neuron = 32;
+    EXPECT_OK(bench->cpu()->Load(block, {{}, 0, 64}));
+  }
+}
+
 TEST(SparseFfn, SeveralBlocksEqualOne) {
   for (const DType type : kTypes) {
     const auto bench = Bench::Make(Model("llama", type));
