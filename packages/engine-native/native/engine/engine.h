@@ -89,7 +89,7 @@ class Engine {
   virtual const Tokenizer& tokenizer() const = 0;
   virtual std::vector<TierMemory> memory() const = 0;
 
-  // kOutOfMemory when the KV cache does not fit. context 0: the engine's.
+  // kOutOfMemory when the KV cache does not fit the budget or the system. context 0: the engine's.
   virtual Result<std::shared_ptr<Session>> CreateSession(const SessionOptions& options) = 0;
 
   using StepDone = std::function<void(Result<std::vector<Evaluation>>)>;
@@ -102,6 +102,7 @@ class Engine {
   // Work on one session is carried out in the order it was handed in.
   virtual void Step(std::vector<StepItem> items, StepOptions options, StepDone done) = 0;
   // `chunk` gets each token's id with the whole characters it completed (text may be empty).
+  // max_tokens 0 reads the prompt and writes nothing. kModelCorrupt when logits are not finite.
   virtual void Generate(std::shared_ptr<Session> session, std::vector<TokenId> prompt,
                         GenerateOptions options, ChunkFn chunk, GenerateDone done) = 0;
   virtual void Truncate(std::shared_ptr<Session> session, int64_t length, StatusDone done) = 0;
@@ -111,7 +112,8 @@ class Engine {
   virtual void SetPlan(Plan plan, StatusDone done) = 0;
 
   // Ends running work (kClosed), then frees weights and caches. Blocks until the engine's thread
-  // has stopped; safe twice and from any thread but the engine's own.
+  // has stopped; safe twice and from any thread but the engine's own. (To let go of the last
+  // pointer is safe from any thread.)
   virtual void Close() = 0;
 };
 
