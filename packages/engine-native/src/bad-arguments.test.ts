@@ -87,7 +87,7 @@ const cases: [name: string, values: fc.Arbitrary<unknown>, action: Action][] = [
   ],
 ];
 
-const generate = (options: object) => session.generate([1], options as never).result;
+const generate = (options: object) => session.generate([1], options).result;
 const first = (batches: AsyncIterable<unknown>) => batches[Symbol.asyncIterator]().next();
 
 test.each(cases)('%s', async (_, values, action) => {

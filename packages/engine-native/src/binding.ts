@@ -21,7 +21,7 @@ export type EngineHandle = Handle<'engine'>;
 export type SessionHandle = Handle<'session'>;
 export type TokenizerHandle = Handle<'tokenizer'>;
 export type ObservationHandle = Handle<'observation'>;
-export type SumHandle = Handle<'sum'>;
+type SumHandle = Handle<'sum'>;
 
 /** A call in flight. `cancel(id)` ends it early; nothing happens when it has ended. */
 export interface NativeCall<T> {
@@ -29,7 +29,7 @@ export interface NativeCall<T> {
   promise: Promise<T>;
 }
 
-export interface RawEngineOptions {
+interface RawEngineOptions {
   threads: number;
   context: number;
   kvType: KvType;
@@ -37,7 +37,7 @@ export interface RawEngineOptions {
   ramBudgetBytes: number;
 }
 
-export interface RawModel {
+interface RawModel {
   arch: string;
   name: string;
   layers: number;
@@ -91,7 +91,7 @@ export interface RawGenerateOptions {
   ignoreEos: boolean;
 }
 
-export interface RawGenerateResult extends Omit<GenerateResult, 'tokens'> {
+interface RawGenerateResult extends Omit<GenerateResult, 'tokens'> {
   tokens: Int32Array;
   prefill: StepStats;
 }
@@ -125,7 +125,7 @@ export interface RawInspection {
   fingerprint: string;
 }
 
-export interface RawHostInfo {
+interface RawHostInfo {
   cpuModel: string;
   cores: number;
   threads: number;
@@ -134,7 +134,7 @@ export interface RawHostInfo {
   availableBytes: number;
 }
 
-export interface RawRates {
+interface RawRates {
   sequentialBytesPerSecond: number;
   random: { blockBytes: number; bytesPerSecond: number }[];
   syncSeconds: number;
@@ -213,7 +213,7 @@ export interface NativeBinding {
 }
 
 /** Names a binary to load instead of the platform package's, such as one with sanitizers. */
-export const BINARY_VARIABLE = 'THERMOCLINE_NATIVE_BINARY';
+const BINARY_VARIABLE = 'THERMOCLINE_NATIVE_BINARY';
 
 /** The addon and the file it came from. */
 export interface LoadedBinary {

@@ -130,6 +130,7 @@ describe('a progress listener', () => {
   test.each([null, undefined, 7, new Error('mine')])('may throw %s', async (value) => {
     const opening = openEngine(DEMO_MODEL, {
       onProgress: () => {
+        // eslint-disable-next-line @typescript-eslint/only-throw-error -- that is what is tested
         throw value;
       },
     });

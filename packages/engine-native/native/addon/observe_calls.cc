@@ -17,7 +17,9 @@ Stream ReadStream(Napi::Value value) {
 
 uint32_t ReadLabel(Napi::Value value, const char* name) {
   const uint64_t label = ReadSize(value, name);
-  if (label > UINT32_MAX) throw Napi::RangeError::New(value.Env(), std::string(name) + " is too large");
+  if (label > UINT32_MAX) {
+    throw Napi::RangeError::New(value.Env(), std::string(name) + " is too large");
+  }
   return static_cast<uint32_t>(label);
 }
 

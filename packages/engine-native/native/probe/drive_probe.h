@@ -18,7 +18,8 @@ struct DriveRates {
 };
 
 // Writes a file of `file_bytes` into `folder` (without a name as soon as it is open, so that
-// nothing is left behind), reads it back past the cache at depth 32 (latency: 1), takes about two seconds.
+// nothing is left behind) and reads it back past the cache, at depth 32 except for the latency.
+// Takes about two seconds.
 // Errors: kIo with the reason when the folder cannot be written or its file system does not read
 // past its cache; kInvalidArgument below 16 MiB; kAborted. `cancel` may be null.
 Result<DriveRates> MeasureDrive(const std::string& folder, uint64_t file_bytes,

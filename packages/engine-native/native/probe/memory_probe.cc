@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstring>
 #include <functional>
+#include <thread>
 
 #include "util/thread_pool.h"
 
@@ -107,12 +108,16 @@ Result<double> MemoryProbe::ScatteredRead(int threads, uint64_t block_bytes) con
 
 double MeasureThreadSync(int threads) {
   ThreadPool pool(threads);
-  auto body = [](int64_t, int) {};
   std::vector<double> seconds;
   for (int round = 0; round < kSyncRounds; ++round) {
+    // Each chunk waits for all, so that no thread does another's and every one has to come.
+    std::atomic<int> arrived{0};
+    auto body = [&](int64_t, int) {
+      ++arrived;
+      while (arrived < threads) std::this_thread::yield();
+    };
     const auto start = Clock::now();
-    // Two chunks per thread: a single one would run on the caller and wake nobody.
-    pool.ParallelFor(std::max(2, 2 * threads), ChunkBody(body));
+    pool.ParallelFor(threads, ChunkBody(body));
     seconds.push_back(SecondsSince(start));
   }
   std::nth_element(seconds.begin(), seconds.begin() + kSyncRounds / 2, seconds.end());

@@ -32,7 +32,7 @@ class MemoryProbe {
   const std::atomic<bool>* cancel_;
 };
 
-// Median time of an empty ParallelFor over all threads of a pool that is awake, seconds.
+// Median time to call all threads of a pool that is awake together and have them back, seconds.
 double MeasureThreadSync(int threads);
 
 }  // namespace thermocline

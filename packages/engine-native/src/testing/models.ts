@@ -14,7 +14,6 @@ export const BUILT = {
   esm: fromRoot('packages/engine-native/dist/index.js'),
   cjs: fromRoot('packages/engine-native/dist/index.cjs'),
 };
-export const BINARY = fromRoot('packages/engine-native/npm/linux-x64-gnu/thermocline.node');
 
 export interface ScriptResult {
   code: number | null;
