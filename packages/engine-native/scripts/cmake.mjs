@@ -1,5 +1,6 @@
 // Runs CMake for the scripts beside it: quiet unless it fails, and clear about what is missing.
 import { spawnSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -18,7 +19,9 @@ export function buildNative(folder, options, targets = []) {
   const configure = ['-S', join(PACKAGE, 'native'), '-B', build];
   configure.push(...settings.map(([name, value]) => `-D${name}=${value}`));
   if (!process.env.CXX) configure.push(`-DCMAKE_CXX_COMPILER=${compiler}`);
-  if (!process.env.CMAKE_GENERATOR && runs('ninja')) configure.push('-G', 'Ninja');
+  // A folder keeps the generator it was made with.
+  const isNew = !existsSync(join(build, 'CMakeCache.txt'));
+  if (isNew && !process.env.CMAKE_GENERATOR && runs('ninja')) configure.push('-G', 'Ninja');
   const compile = ['--build', build, '--parallel', String(availableParallelism())];
   if (targets.length > 0) compile.push('--target', ...targets);
   return cmake(configure) && cmake(compile) ? build : null;
@@ -38,8 +41,7 @@ function runs(command) {
 }
 
 function complain(problem, wanted, debianPackage) {
-  process.stderr.write(
-    `${problem}. Install ${wanted} (Debian and Ubuntu: apt-get install ${debianPackage}), then run this again.\n`,
-  );
+  const remedy = `Install ${wanted} (Debian and Ubuntu: apt-get install ${debianPackage})`;
+  process.stderr.write(`${problem}. ${remedy}, then run this again.\n`);
   return null;
 }

@@ -87,7 +87,8 @@ export class NativeEngine implements Engine, ActivationSource {
   }
 
   /**
-   * A token as the vocabulary spells it, such as `Ġgirl` or `<0x0A>`.
+   * A token as the vocabulary spells it, such as `Ġgirl` or `<0x0A>`; empty for ids that only pad
+   * the embedding.
    *
    * @throws PipelineError `CLOSED`, `INVALID_ARGUMENT` outside the vocabulary
    *
@@ -95,6 +96,8 @@ export class NativeEngine implements Engine, ActivationSource {
    * const spelled = engine.tokenText(42);
    */
   tokenText(token: number): string {
+    checkInteger(token, 'token', 0, this.info.model.vocab - 1);
+    if (token >= this.#tokenizer.info.vocab) return '';
     return this.#tokenizer.tokenText(token);
   }
 

@@ -27,11 +27,12 @@ void Mailbox::Post(Letter letter) {
 }
 
 void Mailbox::Deliver(napi_env env, napi_value, void* context, void*) {
+  if (env == nullptr) return;  // the isolate has ended, and perhaps the mailbox with it
   auto* const mailbox = static_cast<Mailbox*>(context);
   std::vector<Letter> letters;
   {
     const std::lock_guard lock(mailbox->mutex_);
-    if (env == nullptr || mailbox->wake_ == nullptr) return;
+    if (mailbox->wake_ == nullptr) return;
     letters.swap(mailbox->letters_);
   }
   // A letter may run JavaScript that ends the isolate, and with it everything but this.
