@@ -29,7 +29,7 @@ test('1,000 rounds of open, generate and close leak nothing', { timeout: 240_000
       for (let i = 0; i < 3; i++) { gc(); await new Promise((resolve) => setTimeout(resolve, 20)); }
       return process.memoryUsage.rss();
     };
-    for (let i = 0; i < 100; i++) await round();
+    for (let i = 0; i < 300; i++) await round();
     const before = await rss();
     let left = 0;
     for (let i = 0; i < 1000; i++) left += await round();
@@ -41,5 +41,5 @@ test('1,000 rounds of open, generate and close leak nothing', { timeout: 240_000
   console.log(`grew by ${Math.round(perRound)} bytes per round`);
   expect(left).toBe(0);
   // A leaked engine would be 3 MB, its tokenizer 400 KB, a thread's stack 70 KB.
-  expect(perRound).toBeLessThan(5_000);
+  expect(perRound).toBeLessThan(10_000);
 });
