@@ -100,9 +100,10 @@ struct Kernels {
                  int64_t y_stride);
 
   // One token: y[c] = fma(h[positions[i]], W[rows[i]][c], y[c]) for i in list order, for c in
-  // [0, cols). Entries with h == 0 are as if they were not in the list, so a list with or
-  // without them gives the same bits. Quantised W: of what is left, consecutive entries of one
-  // group are summed first, then scaled once. Weights are taken to be finite.
+  // [0, cols). A list with or without entries whose h is 0 gives the same bits; they are read
+  // all the same where they stand, which is what dense computing is. Quantised W: of the entries
+  // with h != 0, consecutive ones of one group, all distinct, are summed first, then scaled once.
+  // Weights are taken to be finite.
   void (*accumulate_neurons)(const NeuronMatrix& w, NeuronList list, const float* h, float* y);
 
   // Several tokens, columns [col_begin, col_end), multiples of 32 or the end: per token the same

@@ -10,7 +10,8 @@ namespace {
 
 // --- one token, plain types -----------------------------------------------------------------
 
-// The next entries of a list that count, at most `limit` of them.
+// The next entries of a list, at most `limit` of them. Zeros are not passed over: what dense
+// computing costs should show.
 struct NeuronCursor {
   const NeuronList& list;
   const float* h;
@@ -18,11 +19,9 @@ struct NeuronCursor {
 
   TC_INLINE int Take(int limit, uint32_t* rows, float* factors) {
     int n = 0;
-    for (; n < limit && next < list.count; ++next) {
-      const float factor = h[list.positions[next]];
-      if (factor == 0) continue;
+    for (; n < limit && next < list.count; ++next, ++n) {
       rows[n] = list.rows[next];
-      factors[n++] = factor;
+      factors[n] = h[list.positions[next]];
     }
     return n;
   }
@@ -111,14 +110,24 @@ struct NeuronRun {
   float h[kBlock];
 };
 
-// Takes the next run off the list; entries with h == 0 are passed over.
-TC_INLINE void TakeRun(const NeuronMatrix& w, const NeuronList& list, const float* h,
-                       int64_t* next, NeuronRun* run) {
+// Whether no group is met again after another: then leaving out silent neurons cannot join
+// two runs of one group.
+TC_INLINE bool GroupsAscend(const NeuronList& list) {
+  for (int64_t i = 1; i < list.count; ++i) {
+    if (list.rows[i] / kBlock < list.rows[i - 1] / kBlock) return false;
+  }
+  return true;
+}
+
+// Takes the next run off the list. Entries with h == 0 are passed over where they would part a
+// group's run in two.
+TC_INLINE void TakeRun(const NeuronMatrix& w, const NeuronList& list, bool ascending,
+                       const float* h, int64_t* next, NeuronRun* run) {
   run->count = 0;
   run->group = -1;
   for (; *next < list.count; ++*next) {
     const float factor = h[list.positions[*next]];
-    if (factor == 0) continue;
+    if (factor == 0 && !ascending) continue;
     const int64_t row = list.rows[*next];
     if (run->count == 0) run->group = row / kBlock;
     if (row / kBlock != run->group || run->count == kBlock) return;
@@ -178,9 +187,10 @@ TC_INLINE void AccumulateQuant(const NeuronMatrix& w, const NeuronList& list, co
   NeuronRun* run = &runs[0];
   NeuronRun* ahead = &runs[1];
   int64_t next = 0;
-  TakeRun(w, list, h, &next, run);
+  const bool ascending = GroupsAscend(list);
+  TakeRun(w, list, ascending, h, &next, run);
   while (run->count > 0) {
-    TakeRun(w, list, h, &next, ahead);
+    TakeRun(w, list, ascending, h, &next, ahead);
     int64_t c = col_begin;
     for (; c + kRunBlocks * kBlock <= col_end; c += kRunBlocks * kBlock) {
       AddRun<T, kRunBlocks>(w, *run, *ahead, c, y + (c - col_begin));

@@ -213,15 +213,6 @@ void SumQuantColumns(const SumTile& tile, int64_t col_begin, int64_t col_end) {
   for (; c < col_end; c += kBlock) SumQuantTile<T, N, 1>(tile, c);
 }
 
-// Whether no group is met again after another: then leaving out silent neurons cannot join
-// two runs of one group, and all tokens can share the list's runs.
-TC_INLINE bool GroupsAscend(const NeuronList& list) {
-  for (int64_t i = 1; i < list.count; ++i) {
-    if (list.rows[i] / kBlock < list.rows[i - 1] / kBlock) return false;
-  }
-  return true;
-}
-
 // Any order of rows, one token at a time.
 template <DType T>
 void SumQuantByToken(const SumTile& tile, int64_t n_tokens, int64_t col_begin, int64_t col_end) {
@@ -243,6 +234,7 @@ void SumQuantByToken(const SumTile& tile, int64_t n_tokens, int64_t col_begin, i
 template <DType T>
 TC_INLINE void SumQuantTokens(SumTile tile, int64_t n_tokens, int64_t col_begin,
                               int64_t col_end) {
+  // Tokens can share the list's runs only where silent neurons do not part them.
   if (!GroupsAscend(tile.list)) {
     return SumQuantByToken<T>(tile, n_tokens, col_begin, col_end);
   }
