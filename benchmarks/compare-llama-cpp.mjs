@@ -24,6 +24,7 @@ if (values.peer === undefined || !existsSync(`${values.peer}/node_modules/node-l
 }
 const { peer } = values;
 const rounds = Number(values.rounds);
+const MEASURES = ['prefillTps', 'decodeTps', 'prefillPerCpu', 'decodePerCpu', 'innerDecodeTps'];
 const DECODE_TARGET = 0.8;
 const PREFILL_TARGET = 0.3;
 
@@ -53,7 +54,7 @@ for (const model of models) {
     /** @param {string} engine @param {number} round @param {any} result */
     function rawRows(engine, round, result) {
       const common = { model: model.name, threads, engine, round, other_load: result.otherLoad };
-      return ['prefillTps', 'decodeTps', 'innerDecodeTps'].flatMap((measure) =>
+      return MEASURES.flatMap((measure) =>
         (result[measure] ?? []).map((/** @type {number} */ value) => ({
           ...common,
           measure,
@@ -117,6 +118,11 @@ function summarize(model, threads, ours, theirs) {
     prefill_peer: middle(theirs, 'prefillTps'),
     prefill_ratio: prefillRatio,
     prefill: prefillRatio >= PREFILL_TARGET ? 'ok' : 'MISSED',
+    // Per second of processor time: steadier, but only one thread does not spin.
+    decode_cpu_ratio:
+      threads === 1 ? middle(ours, 'decodePerCpu') / middle(theirs, 'decodePerCpu') : '',
+    prefill_cpu_ratio:
+      threads === 1 ? middle(ours, 'prefillPerCpu') / middle(theirs, 'prefillPerCpu') : '',
     other_load: Math.max(...[...ours, ...theirs].map((result) => result.otherLoad)),
     about: `${ours[0].about} | ${theirs[0].about}`.replaceAll(',', ';'),
   };

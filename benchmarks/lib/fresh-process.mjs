@@ -48,6 +48,21 @@ export async function runQuietly(worker, task) {
 }
 
 /**
+ * Runs `work` and gives back how many of `tokens` it did per second of processor time. Unlike the
+ * time on the clock this says the same on an idle and on a busy machine, as long as one thread does
+ * all the work.
+ *
+ * @param {number} tokens
+ * @param {() => Promise<void>} work
+ */
+export async function perProcessorSecond(tokens, work) {
+  const before = process.cpuUsage();
+  await work();
+  const { user, system } = process.cpuUsage(before);
+  return tokens / ((user + system) / 1e6);
+}
+
+/**
  * Ends a worker: prints its result with the processor time it took. Leaves without waiting for
  * anything, since some libraries keep the process alive.
  *

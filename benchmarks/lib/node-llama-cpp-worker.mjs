@@ -5,7 +5,7 @@
 import { createRequire } from 'node:module';
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { finish, task } from './fresh-process.mjs';
+import { finish, perProcessorSecond, task } from './fresh-process.mjs';
 
 const { peer, model: modelPath, threads, context: contextSize, ...work } = task();
 const { prompt, prefill, decode, repeats } = work;
@@ -36,6 +36,10 @@ const prefillTps = [];
 /** @type {number[]} */
 const decodeTps = [];
 /** @type {number[]} */
+const prefillPerCpu = [];
+/** @type {number[]} */
+const decodePerCpu = [];
+/** @type {number[]} */
 const innerDecodeTps = [];
 /** @type {number[]} */
 let tokens = [];
@@ -44,20 +48,30 @@ for (let round = 0; round <= repeats; round++) {
   if (prefill) {
     await sequence.clearHistory();
     const start = performance.now();
-    await sequence.evaluateWithoutGeneratingNewTokens(prefill);
+    const perCpu = await perProcessorSecond(prefill.length, () =>
+      sequence.evaluateWithoutGeneratingNewTokens(prefill),
+    );
     if (round > 0) prefillTps.push((prefill.length / (performance.now() - start)) * 1000);
+    if (round > 0) prefillPerCpu.push(perCpu);
   }
   if (decode) {
     await sequence.clearHistory();
     await context.printTimings(); // resets the counters
     log.length = 0;
     tokens = [];
+    /** @type {number[]} */
     const times = [];
-    for await (const token of sequence.evaluate(prompt, { temperature: 0, yieldEogToken: true })) {
-      times.push(performance.now());
-      tokens.push(token);
-      if (times.length > decode) break;
-    }
+    const perCpu = await perProcessorSecond(decode, async () => {
+      for await (const token of sequence.evaluate(prompt, {
+        temperature: 0,
+        yieldEogToken: true,
+      })) {
+        times.push(performance.now());
+        tokens.push(token);
+        if (times.length > decode) break;
+      }
+    });
+    if (round > 0) decodePerCpu.push(perCpu);
     const elapsed = (times.at(-1) ?? 0) - (times[0] ?? 0);
     await context.printTimings();
     const inner = /\beval time =.*?([\d.]+) tokens per second/.exec(
@@ -86,6 +100,8 @@ const top = [...probabilities]
 finish({
   prefillTps,
   decodeTps,
+  prefillPerCpu,
+  decodePerCpu,
   innerDecodeTps,
   tokens,
   top,

@@ -1,6 +1,6 @@
 // Measures Thermocline in a process of its own; the mirror image of node-llama-cpp-worker.mjs.
 import { openEngine } from '@thermocline/engine-native';
-import { finish, task } from './fresh-process.mjs';
+import { finish, perProcessorSecond, task } from './fresh-process.mjs';
 import { logProbabilities } from './statistics.mjs';
 
 const { model, threads, mode, kernels, context, prompt, prefill, decode, repeats } = task();
@@ -15,6 +15,10 @@ const session = await engine.createSession();
 const prefillTps = [];
 /** @type {number[]} */
 const decodeTps = [];
+/** @type {number[]} */
+const prefillPerCpu = [];
+/** @type {number[]} */
+const decodePerCpu = [];
 let bytesPerToken = 0;
 let ffnBytesPerToken = 0;
 /** @type {number[]} */
@@ -25,13 +29,19 @@ for (let round = 0; round <= repeats; round++) {
   if (prefill) {
     await session.truncate(0);
     const start = performance.now();
-    await session.evaluate(prefill, { mode, logits: 'none' });
+    const perCpu = await perProcessorSecond(prefill.length, async () => {
+      await session.evaluate(prefill, { mode, logits: 'none' });
+    });
     if (round > 0) prefillTps.push((prefill.length / (performance.now() - start)) * 1000);
+    if (round > 0) prefillPerCpu.push(perCpu);
   }
   if (decode) {
     await session.truncate(0);
     const options = { maxTokens: decode + 1, ignoreEos: true, mode };
-    const result = await session.generate(prompt, options).result;
+    const generation = session.generate(prompt, options);
+    const perCpu = await perProcessorSecond(decode, async () => void (await generation.result));
+    const result = await generation.result;
+    if (round > 0) decodePerCpu.push(perCpu);
     const times = result.tokenTimesMs;
     const elapsed = (times.at(-1) ?? 0) - (times[0] ?? 0);
     if (round > 0) decodeTps.push(((times.length - 1) / elapsed) * 1000);
@@ -50,6 +60,8 @@ const top = logProbabilities(logits[0] ?? [])
 finish({
   prefillTps,
   decodeTps,
+  prefillPerCpu,
+  decodePerCpu,
   bytesPerToken,
   ffnBytesPerToken,
   tokens,
