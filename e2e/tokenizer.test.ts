@@ -12,8 +12,8 @@ const folder = temporaryFolder();
 describe.each([demo, opt, swiglu])('the tokenizer of $name', (fixture) => {
   const sources = [fixture.gguf, fixture.huggingFace];
 
-  test.each(sources)('reproduces its reference from %s', async (source) => {
-    if (missing(source) || missing(fixture.gguf)) return;
+  test.for(sources)('reproduces its reference from %s', async (source, { skip }) => {
+    skip(missing(source) || missing(fixture.gguf), 'extra test data');
     // The models share one tokenizer, and one list of tests.
     const tests = demo.reference().tokenizer_tests ?? [];
     expect(tests.length).toBeGreaterThan(0);
@@ -40,9 +40,9 @@ const VOCABULARIES = [
 ];
 
 describe('vocabularies of public models', () => {
-  test.each(VOCABULARIES)('%s gives the ids of its vectors', async (name) => {
+  test.for(VOCABULARIES)('%s gives the ids of its vectors', async (name, { skip }) => {
     const path = dataPath('tokenizers', `ggml-vocab-${name}.gguf`);
-    if (missing(path)) return;
+    skip(missing(path), 'extra test data');
     const texts = readFileSync(`${path}.inp`, 'utf8').split('\n__ggml_vocab_test__\n');
     const expected = readFileSync(`${path}.out`, 'utf8').split('\n').slice(0, texts.length);
     expect(expected).toHaveLength(texts.length);
