@@ -89,6 +89,8 @@ export interface RawGenerateOptions {
   mode: Mode;
   stop: string[];
   ignoreEos: boolean;
+  /** The signal had fired before the call. */
+  aborted: boolean;
 }
 
 interface RawGenerateResult extends Omit<GenerateResult, 'tokens'> {

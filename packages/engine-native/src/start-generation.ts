@@ -57,7 +57,8 @@ async function run(
   const { raw, signal } = checkGenerateOptions(options, defaultMode);
   const either = signal === undefined ? left : AbortSignal.any([signal, left]);
   try {
-    const { id, promise } = native().generate(session, tokens, raw, (ids, text) => {
+    const aborted = either.aborted;
+    const { id, promise } = native().generate(session, tokens, { ...raw, aborted }, (ids, text) => {
       reader.push({ tokens: Array.from(ids), text });
     });
     const generated = await endWith(either, id, promise);
@@ -73,7 +74,7 @@ function checkGenerateOptions(options: GenerateOptions, defaultMode: Mode) {
   const { repeatPenalty = 1, repeatWindow = 64, seed = 0 } = options;
   const { maxTokens, mode = defaultMode, stop = [], ignoreEos = false } = options;
   if (!Array.isArray(stop)) throw invalidArgument('stop', 'must be an array of texts');
-  const raw: RawGenerateOptions = {
+  const raw: Omit<RawGenerateOptions, 'aborted'> = {
     temperature: checkNumber(temperature, 'temperature'),
     topK: checkInteger(topK, 'topK', 0),
     topP: checkNumber(topP, 'topP'),

@@ -79,7 +79,7 @@ describe('generate', () => {
     const signal = AbortSignal.abort();
     const { finishReason, tokens } = await model.generate('Once', { signal }).result;
     expect(finishReason).toBe('aborted');
-    expect(tokens.length).toBeLessThan(100);
+    expect(tokens).toEqual([]);
   });
 
   it.each([

@@ -113,10 +113,12 @@ Napi::Value FromGenerated(Napi::Env env, const GenerateResult& result) {
 Napi::Value Generate(const Napi::CallbackInfo& info) {
   const auto& handle = UnwrapHandle<SessionHandle>(info.Env(), info[0]);
   std::vector<TokenId> prompt = ReadTokens(info[1], "prompt");
-  GenerateOptions options = ReadGenerateOptions(ReadObject(info[2], "options"));
+  const Napi::Object raw = ReadObject(info[2], "options");
+  GenerateOptions options = ReadGenerateOptions(raw);
   if (!info[3].IsFunction()) throw Napi::TypeError::New(info.Env(), "onChunk must be a function");
   const auto [call, value] = Environment::Of(info.Env()).Begin({info[0]}, info[3]);
   options.cancel = call.cancel();
+  if (ReadBool(raw.Get("aborted"), "aborted")) options.cancel->store(true);
   const auto queue = std::make_shared<ChunkQueue>(call);
   handle.engine().Generate(
       handle.session, std::move(prompt), std::move(options),
