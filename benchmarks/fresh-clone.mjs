@@ -25,8 +25,11 @@ function time(command, limitSeconds, shown) {
     env: { PATH: process.env['PATH'], HOME: process.env['HOME'] },
   });
   const seconds = (performance.now() - start) / 1000;
+  // What must stand last on stdout is looked for there alone.
   const output = `${stdout ?? ''}${stderr ?? ''}`;
-  const absent = shown.filter((pattern) => !pattern.test(output)).map(String);
+  /** @param {RegExp} pattern */
+  const isShown = (pattern) => pattern.test(stdout ?? '') || pattern.test(output);
+  const absent = shown.filter((pattern) => !isShown(pattern)).map(String);
   const ok = status === 0 && seconds < limitSeconds && absent.length === 0;
   if (!ok) console.error(output.slice(-4000));
   return {
