@@ -158,7 +158,7 @@ Status GenerateJob::Take(const Slice& slice, SliceOutcome outcome) {
     End(FinishReason::kContext);
   } else {
     RETURN_IF_ERROR(CheckFinite(logits));
-    Accept(sampler_.Sample(logits, session().tokens()));
+    Accept(sampler_.Sample(logits, session().LastTokens(sampler_.window())));
   }
   return Status::Ok();
 }

@@ -46,14 +46,11 @@ TokenId Sampler::Sample(std::span<const float> logits, std::span<const TokenId> 
   for (size_t i = 0; i < logits.size(); ++i) {
     candidates_[i] = {logits[i], static_cast<TokenId>(i)};
   }
-  if (options_.repeat_penalty != 1) {
-    const auto window = std::min(recent.size(), static_cast<size_t>(options_.repeat_window));
-    const auto penalty = static_cast<float>(options_.repeat_penalty);
-    for (const TokenId id : recent.last(window)) {
-      // From the given logits, so that a token seen twice is penalised once.
-      const float logit = logits[static_cast<size_t>(id)];
-      candidates_[static_cast<size_t>(id)].logit = logit > 0 ? logit / penalty : logit * penalty;
-    }
+  const auto penalty = static_cast<float>(options_.repeat_penalty);
+  for (const TokenId id : recent.last(std::min(recent.size(), static_cast<size_t>(window())))) {
+    // From the given logits, so that a token seen twice is penalised once.
+    const float logit = logits[static_cast<size_t>(id)];
+    candidates_[static_cast<size_t>(id)].logit = logit > 0 ? logit / penalty : logit * penalty;
   }
 
   const auto better = [](const Candidate& a, const Candidate& b) {

@@ -29,7 +29,11 @@ class Sampler {
   // REQUIRES: ValidateSampling(options).ok()
   explicit Sampler(const SamplingOptions& options);
 
-  // `recent` is the timeline so far, newest last. Ties go to the lowest id.
+  // How many tokens back it looks; 0 without a penalty.
+  int64_t window() const { return options_.repeat_penalty != 1 ? options_.repeat_window : 0; }
+
+  // `recent` is the timeline so far, newest last, or its last window() tokens. Ties go to the
+  // lowest id.
   TokenId Sample(std::span<const float> logits, std::span<const TokenId> recent);
 
  private:

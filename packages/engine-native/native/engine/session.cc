@@ -14,6 +14,11 @@ std::vector<TokenId> Session::tokens() const {
   return tokens_;
 }
 
+std::vector<TokenId> Session::LastTokens(int64_t n) const {
+  const std::lock_guard lock(mutex_);
+  return {tokens_.end() - std::min(n, static_cast<int64_t>(tokens_.size())), tokens_.end()};
+}
+
 std::vector<TokenId> Session::Pending() const {
   const std::lock_guard lock(mutex_);
   return {tokens_.begin() + cached_, tokens_.end()};

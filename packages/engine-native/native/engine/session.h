@@ -28,6 +28,7 @@ class Session {
 
   int64_t length() const;
   std::vector<TokenId> tokens() const;
+  std::vector<TokenId> LastTokens(int64_t n) const;  // at most n, newest last
   int64_t context() const { return context_; }
   bool BelongsTo(const void* engine) const { return owner_ == engine; }
   // From any thread. Work that runs is stopped, work to come is refused.
