@@ -6,7 +6,6 @@
 namespace thermocline {
 namespace {
 
-constexpr int64_t kTokenBlock = 32;          // tokens whose inputs stay in cache while rows pass
 constexpr int64_t kChunkBytes = 32 << 10;    // weights per task while decoding
 constexpr int64_t kInlineAttention = 1 << 14;  // multiply-adds too few to wake threads for
 constexpr int64_t kFirstScores = 4096;  // positions that attention scores have room for at first
@@ -306,14 +305,11 @@ void Transformer::Multiply(std::span<const Product> products, const Activations&
     const std::vector<float>& bias = run->product->linear->bias;
     const int64_t begin = (chunk - start) * run->rows_per_chunk;
     const int64_t n = std::min(run->rows_per_chunk, w.rows - begin);
-    for (int64_t t = 0; t < x.n_tokens; t += kTokenBlock) {
-      const int64_t count = std::min(kTokenBlock, x.n_tokens - t);
-      float* const y = run->product->y + t * w.rows;
-      kernels_.matmul(w, {nullptr, begin, n}, x.Tokens(t, count), y, w.rows);
-      if (bias.empty()) continue;
-      for (int64_t i = 0; i < count; ++i) {
-        kernels_.add(bias.data() + begin, n, y + i * w.rows + begin);
-      }
+    float* const y = run->product->y;
+    kernels_.matmul(w, {nullptr, begin, n}, x, y, w.rows);
+    if (bias.empty()) return;
+    for (int64_t t = 0; t < x.n_tokens; ++t) {
+      kernels_.add(bias.data() + begin, n, y + t * w.rows + begin);
     }
   };
   pool_.ParallelFor(n_chunks, task);

@@ -12,7 +12,7 @@ namespace {
 constexpr int64_t kLanes = 32;
 constexpr int64_t kLaneBlock = 32;   // positions dealt to a lane at a time
 constexpr int64_t kRowChunk = 64;    // rows per task of a batch
-constexpr int64_t kTokenBlock = 32;  // tokens whose inputs stay in cache while rows pass
+constexpr int64_t kTokenChunk = 32;  // tokens and columns per task of adding up down rows
 constexpr int64_t kColumnChunk = 64;
 
 int64_t CeilDiv(int64_t a, int64_t b) { return (a + b - 1) / b; }
@@ -313,13 +313,13 @@ void CpuTier::RunBatch(const Part& part, TensorView y, FfnOutcome* outcome) {
   float* const sums = scratch_.sums.data();
   std::fill_n(sums, n_tokens * part.d_model, 0.0F);
   const int64_t column_chunks = CeilDiv(part.d_model, kColumnChunk);
-  const int64_t token_chunks = CeilDiv(n_tokens, kTokenBlock);
+  const int64_t token_chunks = CeilDiv(n_tokens, kTokenChunk);
   auto column_task = [&](int64_t chunk, int) {
     const int64_t c = chunk % column_chunks * kColumnChunk;
-    const int64_t t = chunk / column_chunks * kTokenBlock;
+    const int64_t t = chunk / column_chunks * kTokenChunk;
     for (int64_t lane = 0; lane < kLanes; ++lane) {
       kernels_.add_neurons(part.down, LaneList(part, lane), scratch_.first.data() + t * part.n,
-                           part.n, std::min(kTokenBlock, n_tokens - t), c,
+                           part.n, std::min(kTokenChunk, n_tokens - t), c,
                            std::min(c + kColumnChunk, part.d_model), sums + t * part.d_model,
                            part.d_model);
     }
@@ -347,11 +347,7 @@ void CpuTier::RunRows(const Part& part, int64_t chunk, uint64_t* bytes) {
   float* const second = scratch_.second.data();
   uint8_t* const active = scratch_.active.data() + begin;
 
-  for (int64_t t = 0; t < x.n_tokens; t += kTokenBlock) {
-    kernels_.matmul(part.first(), {nullptr, begin, n},
-                    x.Tokens(t, std::min(kTokenBlock, x.n_tokens - t)), first + t * part.n,
-                    part.n);
-  }
+  kernels_.matmul(part.first(), {nullptr, begin, n}, x, first, part.n);
   *bytes += static_cast<uint64_t>(n * part.first().row_bytes);
 
   std::fill_n(active, n, part.work.skip_zeros ? uint8_t{0} : uint8_t{1});
@@ -373,10 +369,7 @@ void CpuTier::RunRows(const Part& part, int64_t chunk, uint64_t* bytes) {
     for (int64_t t = 0; t < x.n_tokens; ++t) {
       if (count < n) std::fill_n(second + t * part.n + begin, n, 0.0F);
     }
-    for (int64_t t = 0; t < x.n_tokens; t += kTokenBlock) {
-      kernels_.matmul(part.up, rows, x.Tokens(t, std::min(kTokenBlock, x.n_tokens - t)),
-                      second + t * part.n, part.n);
-    }
+    kernels_.matmul(part.up, rows, x, second, part.n);
     *bytes += static_cast<uint64_t>(count * part.up.row_bytes);
   }
   for (int64_t t = 0; t < x.n_tokens; ++t) {
