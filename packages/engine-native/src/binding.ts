@@ -1,5 +1,6 @@
 import { createRequire } from 'node:module';
 import type {
+  EngineInfo,
   Evaluation,
   GenerateResult,
   KvType,
@@ -54,27 +55,11 @@ interface RawModel {
   experts: number;
 }
 
-export interface RawEngineInfo {
-  path: string;
-  container: 'gguf' | 'huggingface';
-  name: string;
+export interface RawEngineInfo extends Omit<EngineInfo, 'model'> {
   model: RawModel;
   gated: boolean;
   tied: boolean;
   weightTypes: Record<string, string>;
-  fingerprint: string;
-  defaultMode: Mode;
-  modes: Mode[];
-  threads: number;
-  kernels: string;
-  context: number;
-  contextSource: string;
-  kvType: KvType;
-  bos: number | null;
-  eos: number | null;
-  addsBos: boolean;
-  chatTemplate: string | null;
-  notices: string[];
 }
 
 export interface RawGenerateOptions {
