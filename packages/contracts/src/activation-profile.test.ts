@@ -33,7 +33,7 @@ describe('activation profile', () => {
   });
 
   it('keeps counts beyond 32 bits exactly', async () => {
-    const profile = sampleProfile();
+    const { domains: _, ...profile } = sampleProfile();
     const tokens = Number.MAX_SAFE_INTEGER;
     profile.layers[0] = { tokens, fires: new BigInt64Array(8).fill(BigInt(tokens)) };
     await writeActivationProfile(path, profile);
@@ -48,7 +48,7 @@ describe('activation profile', () => {
     });
     await fc.assert(
       fc.asyncProperty(layer, async ({ fires, absSum }) => {
-        const profile = sampleProfile();
+        const { domains: _, ...profile } = sampleProfile();
         profile.layers[0] = { tokens: 1000, fires, absSum };
         await writeActivationProfile(path, profile);
         expect((await readActivationProfile(path)).layers[0]).toEqual(profile.layers[0]);
@@ -69,6 +69,16 @@ describe('activation profile', () => {
     ['abs_sum of neuron 2', (profile) => firstLayer(profile).absSum?.fill(Number.NaN, 2, 3)],
     ['contribution of neuron 1', (profile) => firstLayer(profile).contribution?.fill(-1, 1, 2)],
     ['bins', (profile) => Object.assign(firstLayer(profile), { magnitudes: new BigInt64Array(9) })],
+    ['threshold -1', (profile) => Object.assign(firstLayer(profile), { threshold: -1 })],
+    ['hashes for 8', (profile) => Object.assign(firstLayer(profile), { coactivation: TWO })],
+    ['neuron 1 do not ascend', (profile) => firstLayer(profile).coactivation?.fill(7, 16, 32)],
+    ['one name', (profile) => Object.assign(profile, { domains: [domain(0), domain(0)] })],
+    ['0 of 12 layers', (profile) => Object.assign(domain(1, profile), { fires: [] })],
+    ['domains have', (profile) => domain(0, profile).tokens.fill(1, 3, 4)],
+    ['in the domains, not', (profile) => domain(1, profile).fires[4]?.fill(0n)],
+    ['negative count', (profile) => domain(0, profile).fires[4]?.fill(-1n)],
+    ['shard 4 of 4', (profile) => profile.shards?.push({ run: 'x', index: 4, count: 4 })],
+    ['twice', (profile) => profile.shards?.push(...profile.shards)],
   ])('does not write nonsense: %s', async (words, spoil) => {
     const profile = sampleProfile();
     spoil(profile);
@@ -115,4 +125,10 @@ describe('activation profile', () => {
 
 function firstLayer(profile: ActivationProfile) {
   return profile.layers[0] as ActivationProfile['layers'][number];
+}
+
+const TWO = Uint32Array.of(1, 2);
+
+function domain(index: number, profile = sampleProfile()) {
+  return profile.domains?.[index] as NonNullable<ActivationProfile['domains']>[number];
 }

@@ -1,17 +1,16 @@
+import * as z from 'zod';
+import { checkProfile } from './activation-profile-checks.js';
 import { type Artifact, writeArtifact } from './artifact.js';
-import {
-  layerTensor,
-  type Refuse,
-  refuseArgument,
-  refuseFile,
-  requireLayerNames,
-} from './artifact-layers.js';
+import { layerTensor, refuseArgument, refuseFile, requireLayerNames } from './artifact-layers.js';
 import {
   type ArtifactOrigin,
   encodeOrigin,
+  getJson,
   type ReadArtifactOptions,
+  setJson,
   withArtifact,
 } from './artifact-origin.js';
+import { SKETCH_HASHES } from './coactivation.js';
 import type { TensorData } from './tensor.js';
 
 export const ACTIVATION_PROFILE_FORMAT = 'thermocline.activation-profile';
@@ -36,13 +35,45 @@ export interface LayerActivations {
   contribution?: Float64Array;
   /** How many activations had a magnitude in each bin, over all neurons. [MAGNITUDE_BINS] */
   magnitudes?: BigInt64Array;
+  /** |h| above which a neuron counted as firing; absent: h ≠ 0 did. */
+  threshold?: number;
+  /**
+   * Which neurons fire together: per neuron the smallest `tokenHash`es of the tokens on which it
+   * fired, ascending, the rest `SKETCH_EMPTY`. [n_ff × SKETCH_HASHES]
+   */
+  coactivation?: Uint32Array;
 }
+
+/** The part of the counts that one kind of text made. */
+export interface DomainActivations {
+  name: string;
+  /** Tokens seen. [layers] */
+  tokens: number[];
+  /** [layers][n_ff] */
+  fires: BigInt64Array[];
+}
+
+const shardSchema = z.object({
+  /** The same for all shards of one run: corpus, budget, windows and model. */
+  run: z.string().min(1).max(256),
+  index: z.number().int().nonnegative(),
+  count: z.number().int().positive(),
+});
+
+/** A part of a run: the windows i ≡ index mod count. */
+export type Shard = z.infer<typeof shardSchema>;
 
 /** How often each neuron of a model fires: what a profiler makes and a solver reads. */
 export interface ActivationProfile extends ArtifactOrigin {
   /** [layers], in the order of their numbers */
   layers: LayerActivations[];
+  /** The counts apart, where several kinds of text were read; they add up to those of `layers`. */
+  domains?: DomainActivations[];
+  /** The parts it consists of, as long as some of their run are missing. */
+  shards?: Shard[];
 }
+
+const domainNames = z.array(z.string().min(1).max(256)).max(1024);
 
 /**
  * Writes an activation profile, complete or not at all.
@@ -54,8 +85,20 @@ export async function writeActivationProfile(
   profile: ActivationProfile,
 ): Promise<void> {
   checkProfile(profile, refuseArgument('profile'));
-  const tensors = profile.layers.flatMap(layerTensors);
-  await writeArtifact(path, encodeOrigin(ACTIVATION_PROFILE_FORMAT, profile), tensors);
+  const metadata = encodeOrigin(ACTIVATION_PROFILE_FORMAT, profile);
+  const { domains, shards } = profile;
+  setJson(
+    metadata,
+    'domains',
+    domains?.map(({ name }) => name),
+    domainNames,
+  );
+  setJson(metadata, 'shards', shards, z.array(shardSchema));
+  const tensors = profile.layers.flatMap((layer, index) => [
+    ...layerTensors(layer, index),
+    ...domainTensors(domains, index),
+  ]);
+  await writeArtifact(path, metadata, tensors);
 }
 
 /**
@@ -74,11 +117,15 @@ export function readActivationProfile(
 ): Promise<ActivationProfile> {
   return withArtifact(path, ACTIVATION_PROFILE_FORMAT, options, async (artifact, origin) => {
     requireLayerNames(artifact, origin.model.layers);
+    const names = getJson(artifact, 'domains', domainNames);
+    const shards = getJson(artifact, 'shards', z.array(shardSchema));
+    const domains = names?.map((name): DomainActivations => ({ name, tokens: [], fires: [] }));
     const layers: LayerActivations[] = [];
     for (const [layer, neurons] of origin.model.n_ff.entries()) {
       layers.push(await readLayer(artifact, layer, neurons));
+      if (domains) await readDomains(artifact, layer, neurons, domains);
     }
-    const profile = { ...origin, layers };
+    const profile = { ...origin, layers, ...(domains && { domains }), ...(shards && { shards }) };
     checkProfile(profile, refuseFile(path));
     return profile;
   });
@@ -103,11 +150,52 @@ async function readLayer(
   if (has('magnitudes')) {
     result.magnitudes = await artifact.read(name('magnitudes'), 'I64', [MAGNITUDE_BINS]);
   }
+  if (has('threshold')) {
+    const [threshold] = await artifact.read(name('threshold'), 'F32', [1]);
+    result.threshold = threshold as number;
+  }
+  if (has('coactivation')) {
+    const shape = [neurons, SKETCH_HASHES];
+    result.coactivation = await artifact.read(name('coactivation'), 'U32', shape);
+  }
   return result;
 }
 
+async function readDomains(
+  artifact: Artifact,
+  layer: number,
+  neurons: number,
+  domains: DomainActivations[],
+): Promise<void> {
+  const count = domains.length;
+  const tokens = await artifact.read(layerTensor(layer, 'domain_tokens'), 'I64', [count]);
+  const fires = await artifact.read(layerTensor(layer, 'domain_fires'), 'I64', [count, neurons]);
+  for (const [index, domain] of domains.entries()) {
+    domain.tokens.push(Number(tokens[index]));
+    domain.fires.push(fires.slice(index * neurons, (index + 1) * neurons));
+  }
+}
+
+function domainTensors(
+  domains: readonly DomainActivations[] | undefined,
+  layer: number,
+): TensorData[] {
+  if (domains === undefined) return [];
+  const tokens = BigInt64Array.from(domains, (domain) => BigInt(domain.tokens[layer] as number));
+  const neurons = domains[0]?.fires[layer]?.length ?? 0;
+  const fires = new BigInt64Array(domains.length * neurons);
+  for (const [index, domain] of domains.entries()) {
+    fires.set(domain.fires[layer] as BigInt64Array, index * neurons);
+  }
+  const count = domains.length;
+  return [
+    { name: layerTensor(layer, 'domain_tokens'), type: 'I64', shape: [count], data: tokens },
+    { name: layerTensor(layer, 'domain_fires'), type: 'I64', shape: [count, neurons], data: fires },
+  ];
+}
+
 function layerTensors(layer: LayerActivations, index: number): TensorData[] {
-  const { tokens, fires, absSum, contribution, magnitudes } = layer;
+  const { tokens, fires, absSum, contribution, magnitudes, threshold, coactivation } = layer;
   const name = (field: string) => layerTensor(index, field);
   const shape = [fires.length];
   const tensors: TensorData[] = [
@@ -126,38 +214,13 @@ function layerTensors(layer: LayerActivations, index: number): TensorData[] {
       data: magnitudes,
     });
   }
-  return tensors;
-}
-
-function checkProfile({ model, layers }: ActivationProfile, refuse: Refuse): void {
-  if (layers.length !== model.layers) refuse(`${layers.length} layers, the model ${model.layers}`);
-  for (const [index, layer] of layers.entries()) {
-    const neurons = model.n_ff[index] as number;
-    const here = (reason: string) => refuse(`layer ${index}: ${reason}`);
-    if (!Number.isSafeInteger(layer.tokens) || layer.tokens < 0) {
-      here(`${layer.tokens} is no number of tokens`);
-    }
-    if (layer.fires.length !== neurons) here(`${layer.fires.length} of ${neurons} neurons`);
-    const limit = BigInt(layer.tokens);
-    const impossible = layer.fires.findIndex((count) => count < 0n || count > limit);
-    if (impossible >= 0) {
-      here(`neuron ${impossible} fired ${layer.fires[impossible]} times in ${limit} tokens`);
-    }
-    checkSums('abs_sum', layer.absSum, neurons, here);
-    checkSums('contribution', layer.contribution, neurons, here);
-    checkMagnitudes(layer.magnitudes, here);
+  if (threshold !== undefined) {
+    const data = Float32Array.of(threshold);
+    tensors.push({ name: name('threshold'), type: 'F32', shape: [1], data });
   }
-}
-
-function checkSums(name: string, sums: Float64Array | undefined, neurons: number, refuse: Refuse) {
-  if (sums === undefined) return;
-  if (sums.length !== neurons) refuse(`${name} has ${sums.length} of ${neurons} neurons`);
-  const wrong = sums.findIndex((sum) => !(sum >= 0 && sum < Number.POSITIVE_INFINITY));
-  if (wrong >= 0) refuse(`${name} of neuron ${wrong} is ${sums[wrong]}`);
-}
-
-function checkMagnitudes(magnitudes: BigInt64Array | undefined, refuse: Refuse): void {
-  if (magnitudes === undefined) return;
-  if (magnitudes.length !== MAGNITUDE_BINS) refuse(`magnitudes has ${magnitudes.length} bins`);
-  if (magnitudes.some((count) => count < 0n)) refuse('magnitudes has a negative count');
+  if (coactivation) {
+    const sketches = [fires.length, SKETCH_HASHES];
+    tensors.push({ name: name('coactivation'), type: 'U32', shape: sketches, data: coactivation });
+  }
+  return tensors;
 }

@@ -1,3 +1,4 @@
+import type { TokenizeOptions } from './engine.js';
 import type { ModelInfo } from './model-info.js';
 
 /** What can be watched while a model reads. Shapes are per token. */
@@ -40,18 +41,38 @@ export interface ObservationBatch {
   positions: Uint32Array;
 }
 
-/** Sums over many tokens, made where the activations are. Arrays are [layers][n_ff], by neuron id. */
+export interface SumOptions {
+  /**
+   * A neuron of layer l fires where |h| > thresholds[l]; left out: where h ≠ 0. For models whose
+   * activations are never exactly zero. [layers]
+   */
+  thresholds?: readonly number[];
+  /** Also make co-activation sketches; `salt` is that of `tokenHash`. */
+  sketch?: { salt: number };
+  signal?: AbortSignal;
+}
+
+/** Sums over many tokens, made where the activations are. Arrays are [layers], by neuron id inside. */
 export interface ActivationSums {
+  /** [layers] */
   tokens: number[];
+  /** [layers][n_ff] */
   fires: BigInt64Array[];
+  /** Σ |h|, whether or not it fired. [layers][n_ff] */
   absSum: Float64Array[];
+  /** Σ |h| · ‖down column‖. Left out by sources that do not know their weights. [layers][n_ff] */
+  contribution?: Float64Array[];
+  /** How many |h| fell in each bin, as `LayerActivations.magnitudes`. [layers][MAGNITUDE_BINS] */
+  magnitudes?: BigInt64Array[];
+  /** The smallest token hashes of each neuron, when asked for. [layers][n_ff × SKETCH_HASHES] */
+  coactivation?: Uint32Array[];
 }
 
 /** Anything that can read tokens and show what its neurons did: an engine, or someone else's model. */
 export interface ActivationSource {
   readonly model: ModelInfo;
   readonly fingerprint: string;
-  tokenize(text: string): Promise<Int32Array>;
+  tokenize(text: string, options?: TokenizeOptions): Promise<Int32Array>;
   /** Batches arrive as they are read; not reading them makes the source wait. */
   observe(
     windows: Iterable<TokenWindow> | AsyncIterable<TokenWindow>,
@@ -60,6 +81,6 @@ export interface ActivationSource {
   /** Counts firings and sums |h| without handing out single rows. */
   sum(
     windows: Iterable<TokenWindow> | AsyncIterable<TokenWindow>,
-    options?: { signal?: AbortSignal },
+    options?: SumOptions,
   ): Promise<ActivationSums>;
 }

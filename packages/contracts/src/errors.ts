@@ -25,6 +25,19 @@ export type ErrorDetails = {
   ARTIFACT_VERSION: { path: string; expected: string; found: string };
   /** The artifact was made for another model. */
   ARTIFACT_MODEL_MISMATCH: { path: string; expected: string; found: string };
+  /** The plan was made for another budget than it is to be used with. */
+  PLAN_BUDGET_MISMATCH: { path: string; tier: Tier; plannedBytes: number; foundBytes: number };
+  /** What cannot be left out does not fit a tier. */
+  PLACEMENT_INFEASIBLE: {
+    tier: Tier;
+    requiredBytes: number;
+    availableBytes: number;
+    reason: string;
+  };
+  /** A text or token file that cannot be read as such; `place` is a line or an element. */
+  CORPUS_INVALID: { path: string; place?: string; reason: string };
+  /** Progress that was saved by a run with other settings. */
+  CHECKPOINT_MISMATCH: { path: string; reason: string };
   /** A value of the caller's is out of range. */
   INVALID_ARGUMENT: { argument: string; reason: string };
   /** More tokens than the session's context holds. */

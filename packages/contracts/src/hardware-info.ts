@@ -22,10 +22,23 @@ const tierSchema = z.object({
   availableBytes: bytes,
   /** Reading long runs, bytes per second. */
   sequentialBytesPerSecond: rate,
-  /** Reading scattered blocks, bytes per second, by block size, smallest block first. */
-  random: z.array(z.object({ blockBytes: bytes.positive(), bytesPerSecond: rate })),
+  /**
+   * Reading scattered blocks, bytes per second, by block size, smallest block first. On flash, by
+   * how many reads are under way as well; without a depth it is the best of them.
+   */
+  random: z.array(
+    z.object({
+      blockBytes: bytes.positive(),
+      bytesPerSecond: rate,
+      queueDepth: z.number().int().positive().exactOptional(),
+    }),
+  ),
   /** Handing work over and having its result back, apart from the work itself; seconds. */
   syncSeconds: z.number().nonnegative(),
+  /** Whether it was measured on huge pages; of memory. */
+  hugePages: z.boolean().exactOptional(),
+  /** Copying from system memory to it, bytes per second; of a GPU. */
+  linkBytesPerSecond: rate.exactOptional(),
 });
 
 const hardwareSchema = z.object({

@@ -15,6 +15,7 @@ import {
   setJson,
   withArtifact,
 } from './artifact-origin.js';
+import { MODES } from './engine.js';
 import { corrupt } from './file-errors.js';
 import { TIERS, type Tier } from './hardware-info.js';
 import type { TensorData } from './tensor.js';
@@ -24,6 +25,8 @@ export const PLACEMENT_PLAN_FORMAT = 'thermocline.placement-plan';
 const tier = z.enum(TIERS);
 const bytes = z.number().int().nonnegative().max(Number.MAX_SAFE_INTEGER);
 const bytesPerTier = z.object({ gpu: bytes, cpu: bytes, flash: bytes });
+const price = z.number().nonnegative();
+const pricePerTier = z.object({ gpu: price, cpu: price, flash: price });
 
 const denseSchema = z.object({
   /** [layers] */
@@ -53,6 +56,15 @@ const solutionSchema = z.object({
   gap: z.number().nonnegative(),
 });
 
+const workloadSchema = z.object({
+  mode: z.enum(MODES),
+  /** Tokens the KV caches hold, all sessions together. */
+  contextTokens: z.number().int().positive(),
+  kvType: z.enum(['f16', 'f32']),
+});
+
+/** What the plan was made for. */
+export type PlanWorkload = z.infer<typeof workloadSchema>;
 /** Where everything but the FFN neurons lives. */
 export type DensePlacement = z.infer<typeof denseSchema>;
 /** What the solver expects of a plan. */
@@ -79,6 +91,9 @@ export interface PlacementPlan extends ArtifactOrigin {
   dense?: DensePlacement;
   predicted?: PredictedTime;
   solution?: PlanSolution;
+  workload?: PlanWorkload;
+  /** Seconds per token that one more byte of a tier would save, at the solution. */
+  shadowPrices?: Record<Tier, number>;
 }
 
 /**
@@ -94,6 +109,8 @@ export async function writePlacementPlan(path: string, plan: PlacementPlan): Pro
   setJson(metadata, 'dense', plan.dense, denseSchema);
   setJson(metadata, 'predicted', plan.predicted, predictedSchema);
   setJson(metadata, 'solution', plan.solution, solutionSchema);
+  setJson(metadata, 'workload', plan.workload, workloadSchema);
+  setJson(metadata, 'shadow_prices', plan.shadowPrices, pricePerTier);
   await writeArtifact(path, metadata, plan.layers.flatMap(layerTensors));
 }
 
@@ -124,6 +141,8 @@ export function readPlacementPlan(
     const dense = getJson(artifact, 'dense', denseSchema);
     const predicted = getJson(artifact, 'predicted', predictedSchema);
     const solution = getJson(artifact, 'solution', solutionSchema);
+    const workload = getJson(artifact, 'workload', workloadSchema);
+    const shadowPrices = getJson(artifact, 'shadow_prices', pricePerTier);
     const plan: PlacementPlan = {
       ...origin,
       layers,
@@ -132,6 +151,8 @@ export function readPlacementPlan(
       ...(dense && { dense }),
       ...(predicted && { predicted }),
       ...(solution && { solution }),
+      ...(workload && { workload }),
+      ...(shadowPrices && { shadowPrices }),
     };
     checkPlan(plan, refuseFile(path));
     return plan;

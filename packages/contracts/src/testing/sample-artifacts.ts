@@ -1,6 +1,11 @@
-import type { ActivationProfile } from '../activation-profile.js';
-import { MAGNITUDE_BINS } from '../activation-profile.js';
+import {
+  type ActivationProfile,
+  type DomainActivations,
+  type LayerActivations,
+  MAGNITUDE_BINS,
+} from '../activation-profile.js';
 import type { ArtifactOrigin } from '../artifact-origin.js';
+import { SKETCH_EMPTY, SKETCH_HASHES } from '../coactivation.js';
 import type { ModelInfo } from '../model-info.js';
 import type { PlacementPlan } from '../placement-plan.js';
 import type { LayerPredictor, PredictorMatrix } from '../predictor-layer.js';
@@ -36,18 +41,53 @@ export function sampleModel(): ModelInfo {
 /** Small artifacts of every format; the same values at every call, on every machine. */
 export function sampleProfile(): ActivationProfile {
   const random = sequence(1);
+  const layers = sampleModel().n_ff.map((neurons, layer) => {
+    const fires = BigInt64Array.from({ length: neurons }, () => BigInt(random(TOKENS)));
+    const absSum = Float64Array.from(fires, (count) => Number(count) / 8);
+    const contribution = Float64Array.from(absSum, (sum, neuron) => sum * (1 + neuron / 4));
+    const magnitudes = new BigInt64Array(MAGNITUDE_BINS).map(() => BigInt(random(1000)));
+    const coactivation = sampleSketches(neurons, random);
+    // Only what is required in every third layer: readers must cope with both.
+    const optional =
+      layer % 3 === 2
+        ? {}
+        : { absSum, contribution, magnitudes, threshold: layer / 8, coactivation };
+    return { tokens: TOKENS, fires, ...optional };
+  });
   return {
     ...sampleOrigin('sample profiler'),
-    layers: sampleModel().n_ff.map((neurons, layer) => {
-      const fires = BigInt64Array.from({ length: neurons }, () => BigInt(random(TOKENS)));
-      const absSum = Float64Array.from(fires, (count) => Number(count) / 8);
-      const contribution = Float64Array.from(absSum, (sum, neuron) => sum * (1 + neuron / 4));
-      const magnitudes = new BigInt64Array(MAGNITUDE_BINS).map(() => BigInt(random(1000)));
-      // Only what is required in every third layer: readers must cope with both.
-      const optional = layer % 3 === 2 ? {} : { absSum, contribution, magnitudes };
-      return { tokens: TOKENS, fires, ...optional };
-    }),
+    layers,
+    domains: sampleDomains(layers),
+    shards: [{ run: 'sample run', index: 1, count: 4 }],
   };
+}
+
+/** Sketches of neurons that fired on none, some or many tokens. */
+function sampleSketches(neurons: number, random: (below: number) => number): Uint32Array {
+  const sketches = new Uint32Array(neurons * SKETCH_HASHES).fill(SKETCH_EMPTY);
+  for (let neuron = 0; neuron < neurons; neuron++) {
+    const hashes = Array.from({ length: random(SKETCH_HASHES + 1) }, () => random(SKETCH_EMPTY));
+    sketches.set(
+      [...new Set(hashes)].sort((a, b) => a - b),
+      neuron * SKETCH_HASHES,
+    );
+  }
+  return sketches;
+}
+
+/** A quarter of the counts in one domain, the rest in the other. */
+function sampleDomains(layers: readonly LayerActivations[]): DomainActivations[] {
+  const quarter = layers.map(({ fires }) => fires.map((count) => count / 4n));
+  return [
+    { name: 'stories', tokens: layers.map(() => TOKENS / 4), fires: quarter },
+    {
+      name: 'encyclopædia',
+      tokens: layers.map(() => TOKENS - TOKENS / 4),
+      fires: layers.map(({ fires }, layer) =>
+        fires.map((count, neuron) => count - (quarter[layer]?.[neuron] as bigint)),
+      ),
+    },
+  ];
 }
 
 export function samplePlan(): PlacementPlan {
@@ -78,6 +118,8 @@ export function samplePlan(): PlacementPlan {
       ],
     },
     solution: { objective: 'latency', value: 0.0625, bound: 0.0625, gap: 0 },
+    workload: { mode: 'exact', contextTokens: 512, kvType: 'f16' },
+    shadowPrices: { gpu: 2 ** -40, cpu: 2 ** -44, flash: 0 },
   };
 }
 

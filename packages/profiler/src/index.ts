@@ -1,0 +1,1 @@
+export type { Corpus, CorpusDocument, CorpusFile } from './corpus.js';

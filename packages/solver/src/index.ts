@@ -1,0 +1,1 @@
+export type { SolveOptions } from './options.js';
