@@ -13,6 +13,7 @@ export interface ModelOptions {
   context?: number;
   kvType?: KvType;
   kernels?: string;
+  plan?: string;
 }
 
 /** Loads the model that was named, or the demo model, and says what a person should know of it. */
@@ -22,7 +23,7 @@ export async function openModel(
   signal?: AbortSignal,
 ): Promise<Model> {
   using progress = await startProgress('Loading');
-  const { vram, ram, threads, context, kvType, kernels } = options;
+  const { vram, ram, threads, context, kvType, kernels, plan } = options;
   const loadOptions: LoadOptions = {
     onProgress: (fraction) => progress.update(fraction, 1),
     ...(vram !== undefined && { vramBudgetBytes: parseSize(vram) }),
@@ -31,6 +32,7 @@ export async function openModel(
     ...(context !== undefined && { context }),
     ...(kvType !== undefined && { kvType }),
     ...(kernels !== undefined && { kernels }),
+    ...(plan !== undefined && { plan: callerPath(plan) }),
     ...(signal !== undefined && { signal }),
   };
   const model = await loadModel(path === undefined ? undefined : callerPath(path), loadOptions);

@@ -106,7 +106,8 @@ function withModel(command: Command): Command {
     .option('--vram <size>', 'GPU memory that may be used')
     .option('--threads <n>', 'threads that compute', wholeNumber(1))
     .addOption(new Option('--kv-type <type>', 'type of the KV cache').choices(['f16', 'f32']))
-    .option('--kernels <set>', 'kernel set; doctor lists them');
+    .option('--kernels <set>', 'kernel set; doctor lists them')
+    .option('--plan <file>', 'where the neurons live, from solve; its budgets hold');
 }
 
 function withContext(command: Command): Command {

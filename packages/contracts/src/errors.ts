@@ -27,6 +27,8 @@ export type ErrorDetails = {
   ARTIFACT_MODEL_MISMATCH: { path: string; expected: string; found: string };
   /** The plan was made for another budget than it is to be used with. */
   PLAN_BUDGET_MISMATCH: { path: string; tier: Tier; plannedBytes: number; foundBytes: number };
+  /** The plan puts neurons on a tier that the engine does not have. */
+  PLAN_TIER_MISSING: { path: string; tier: Tier; layer: number };
   /** What cannot be left out does not fit a tier. */
   PLACEMENT_INFEASIBLE: {
     tier: Tier;

@@ -1,9 +1,10 @@
 import { totalmem } from 'node:os';
-import { type KvType, PipelineError } from '@thermocline/contracts';
+import { type KvType, PipelineError, type PlacementPlan } from '@thermocline/contracts';
 import { demoModelPath } from '@thermocline/demo-model';
-import { openEngine } from '@thermocline/engine-native';
+import { inspectModel, openEngine } from '@thermocline/engine-native';
 import { Model } from './model.js';
 import { formatBytes } from './size.js';
+import { planBudgets, readPlan, requirePlacedInMemory } from './use-plan.js';
 
 export interface LoadOptions {
   /** Threads that compute; default: the processor's cores. */
@@ -17,6 +18,8 @@ export interface LoadOptions {
   ramBudgetBytes?: number;
   /** Bytes of GPU memory that may be used; default: none. */
   vramBudgetBytes?: number;
+  /** Where the neurons live: a plan or its file. Without budgets of your own, its budgets hold. */
+  plan?: PlacementPlan | string;
   /** Called with the fraction loaded, 0 to 1. */
   onProgress?: (fraction: number) => void;
   signal?: AbortSignal;
@@ -28,13 +31,30 @@ export interface LoadOptions {
  *
  * @throws PipelineError `FILE_NOT_FOUND`, `MODEL_CORRUPT`, `MODEL_UNSUPPORTED`,
  * `WEIGHT_TYPE_UNSUPPORTED`, `TOKENIZER_UNSUPPORTED`, `OUT_OF_MEMORY` before anything is
- * allocated, `ABORTED`, `NATIVE_BINARY_MISSING`
+ * allocated, `ABORTED`, `NATIVE_BINARY_MISSING`; with a plan also those of `readPlacementPlan`,
+ * `ARTIFACT_MODEL_MISMATCH`, `PLAN_BUDGET_MISMATCH`, `PLAN_TIER_MISSING`
  *
  * @example
  * await using model = await loadModel();
  * for await (const { text } of model.generate('Once upon a time')) process.stdout.write(text);
  */
 export async function loadModel(path?: string, options: LoadOptions = {}): Promise<Model> {
+  const { plan, ...rest } = options;
+  if (plan === undefined) return load(path, rest);
+  const { fingerprint } = await inspectModel(path ?? demoModelPath());
+  const named = await readPlan(plan, fingerprint);
+  requirePlacedInMemory(named);
+  const model = await load(path, { ...rest, ...planBudgets(named, options) });
+  try {
+    await model.engine.setPlan(named.plan);
+    return model;
+  } catch (error) {
+    await model.close();
+    throw error;
+  }
+}
+
+async function load(path: string | undefined, options: Omit<LoadOptions, 'plan'>): Promise<Model> {
   const { vramBudgetBytes = 0, ...engineOptions } = options;
   requireWithinDevice('gpu', vramBudgetBytes, 0);
   requireWithinDevice('cpu', engineOptions.ramBudgetBytes ?? 0, systemMemoryBytes());
