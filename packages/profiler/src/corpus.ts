@@ -26,6 +26,11 @@ export interface Corpus {
   /** Names of the kinds of text, counted apart; a single unnamed one is `''`. */
   readonly domains: readonly string[];
   readonly sources: readonly CorpusFile[];
+  /**
+   * What decides, beside the bytes of the sources, which documents come in which order: the seed
+   * and how files are taken apart. JSON; equal settings over equal sources give equal documents.
+   */
+  readonly settings: Readonly<Record<string, unknown>>;
   documents(domain: number): AsyncIterable<CorpusDocument>;
   /** Removes what was stored to read the corpus again, such as a copy of stdin. */
   close(): Promise<void>;
