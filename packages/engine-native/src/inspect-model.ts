@@ -1,12 +1,17 @@
+import type { ModelInfo } from '@thermocline/contracts';
 import { native, type RawInspection } from './binding.js';
 import { checkPath } from './check-arguments.js';
+import { describeInspected } from './model-info.js';
 import { settle } from './native-call.js';
 
 /**
  * What a model file says of itself. `model` and `vocabulary` are null where this release does not
  * understand them; `modelProblem` and `vocabularyProblem` say why.
  */
-export type ModelInspection = RawInspection;
+export interface ModelInspection extends RawInspection {
+  /** As an engine would describe it; null together with `model`. */
+  info: ModelInfo | null;
+}
 
 /**
  * Describes a model without loading it: keys, tensors, hyper-parameters, vocabulary. Models that
@@ -21,5 +26,6 @@ export type ModelInspection = RawInspection;
  */
 export async function inspectModel(path: string): Promise<ModelInspection> {
   checkPath(path);
-  return settle(() => native().inspectFile(path), { path });
+  const inspection = await settle(() => native().inspectFile(path), { path });
+  return { ...inspection, info: describeInspected(inspection) };
 }

@@ -1,5 +1,5 @@
 import type { EngineInfo, ModelInfo } from '@thermocline/contracts';
-import type { RawEngineInfo } from './binding.js';
+import type { RawEngineInfo, RawInspection } from './binding.js';
 
 /** The addon's description of an engine in the words of the contract. */
 export function toEngineInfo(raw: RawEngineInfo): EngineInfo {
@@ -7,7 +7,36 @@ export function toEngineInfo(raw: RawEngineInfo): EngineInfo {
   return { ...rest, model: toModelInfo(raw) };
 }
 
-function toModelInfo({ model, gated, tied, weightTypes }: RawEngineInfo): ModelInfo {
+// Of each role the tensor that stands for it, as the engine chooses them.
+const ROLES = {
+  embedding: 'token_embd.weight',
+  attention: 'blk.0.attn_q.weight',
+  ffn: 'blk.0.ffn_up.weight',
+  output: 'output.weight',
+  ffn_gate: 'blk.0.ffn_gate.weight',
+  ffn_down: 'blk.0.ffn_down.weight',
+};
+
+/** The same description from the header of a file alone; null where its shape is not understood. */
+export function describeInspected({ model, tensors }: RawInspection): ModelInfo | null {
+  if (model === null) return null;
+  const types = new Map(tensors.map(({ name, type }) => [name, type]));
+  const weightTypes: Record<string, string> = {};
+  for (const [role, tensor] of Object.entries(ROLES)) {
+    const type = types.get(tensor);
+    const implied = role.startsWith('ffn_') && type === weightTypes['ffn'];
+    if (type !== undefined && !implied) weightTypes[role] = type;
+  }
+  const gated = types.has(ROLES.ffn_gate);
+  return toModelInfo({ model, gated, tied: !types.has(ROLES.output), weightTypes });
+}
+
+function toModelInfo({
+  model,
+  gated,
+  tied,
+  weightTypes,
+}: Pick<RawEngineInfo, 'model' | 'gated' | 'tied' | 'weightTypes'>): ModelInfo {
   return {
     arch: model.arch,
     layers: model.layers,

@@ -24,15 +24,12 @@ export function toPipelineError(error: unknown, context: ErrorContext = {}): Pip
   // An abort that nobody asked for: the session was closed under the call.
   const code = thrown.code === 'ABORTED' && !context.signal?.aborted ? 'CLOSED' : thrown.code;
   const where = path !== undefined && path !== '' && !reason.includes(path) ? `${path}: ` : '';
-  const make = makers[code as ErrorCode] ?? makers.INTERNAL;
+  const make = makers[code as CoreCode] ?? makers.INTERNAL;
   const isOurs = code !== undefined && code in makers;
   const details = make(reason, { ...context, path: path ?? '' });
-  return new PipelineError(
-    isOurs ? (code as ErrorCode) : 'INTERNAL',
-    `${where}${reason}`,
-    details,
-    { cause: context.signal?.aborted ? context.signal.reason : error },
-  );
+  return new PipelineError(isOurs ? (code as CoreCode) : 'INTERNAL', `${where}${reason}`, details, {
+    cause: context.signal?.aborted ? context.signal.reason : error,
+  });
 }
 
 type Known = ErrorContext & { path: string };
@@ -40,7 +37,16 @@ const pathAndReason = (reason: string, { path }: Known) => ({ path, reason });
 const onlyReason = (reason: string) => ({ reason });
 const mismatch = (reason: string, { path }: Known) => ({ path, expected: '', found: reason });
 
-const makers: { [C in ErrorCode]: (reason: string, known: Known) => ErrorDetails[C] } = {
+/** What the core never says: errors of whole stages, made in TypeScript. */
+type StageCode =
+  | 'PLAN_BUDGET_MISMATCH'
+  | 'PLAN_TIER_MISSING'
+  | 'PLACEMENT_INFEASIBLE'
+  | 'CORPUS_INVALID'
+  | 'CHECKPOINT_MISMATCH';
+type CoreCode = Exclude<ErrorCode, StageCode>;
+
+const makers: { [C in CoreCode]: (reason: string, known: Known) => ErrorDetails[C] } = {
   FILE_NOT_FOUND: (_, { path }) => ({ path }),
   IO_ERROR: pathAndReason,
   MODEL_CORRUPT: pathAndReason,

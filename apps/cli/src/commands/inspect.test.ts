@@ -13,7 +13,7 @@ describe('thermocline inspect', () => {
       kind: 'model',
       path: opt,
       container: 'gguf',
-      model: { arch: 'opt', layers: 4, d_model: 128, activation: 'relu' },
+      model: { arch: 'opt', layers: 4, d_model: 128, activation: 'relu', gated: false, tied: true },
       model_problem: null,
       vocabulary: { kind: 'bpe', pre_tokenizer: 'gpt-2', tokens: 4096 },
       metadata: expect.arrayContaining([

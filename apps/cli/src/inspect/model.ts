@@ -21,7 +21,6 @@ interface Tensor {
 }
 
 type Inspection = Awaited<ReturnType<typeof inspectModel>>;
-type Model = NonNullable<Inspection['model']>;
 type Vocabulary = NonNullable<Inspection['vocabulary']>;
 
 /** A model file: what it says of itself, its tensors, and where its bytes are. */
@@ -45,7 +44,12 @@ export async function inspectModelFile(path: string, options: ReportOptions): Pr
       container,
       files: inspection.paths,
       fingerprint,
-      model: model && modelJson(model),
+      model: model && {
+        ...inspection.info,
+        name: model.name,
+        context_source: model.contextSource,
+        activation_source: model.activationSource,
+      },
       model_problem: inspection.modelProblem,
       vocabulary: vocabulary && {
         kind: vocabulary.kind,
@@ -62,7 +66,7 @@ export async function inspectModelFile(path: string, options: ReportOptions): Pr
     },
     lines: [
       heading(`model (${container})`),
-      `  ${model ? describeShape({ ...model, d_model: model.dModel, n_ff: model.nFf, kv_heads: model.kvHeads }) : colors.yellow(`does not run here: ${oneLine(inspection.modelProblem ?? '', 120)}`)}`,
+      `  ${inspection.info ? describeShape(inspection.info) : colors.yellow(`does not run here: ${oneLine(inspection.modelProblem ?? '', 120)}`)}`,
       `  ${vocabularyLine(vocabulary, inspection.vocabularyProblem)}`,
       `  ${formatCount(parameters(tensors))} parameters in ${tensors.length} tensors`,
       ...roleLines(roles),
@@ -77,27 +81,6 @@ export async function inspectModelFile(path: string, options: ReportOptions): Pr
           )
         : [colors.dim('  no tensors: a vocabulary only')]),
     ],
-  };
-}
-
-/** Keys as all our JSON spells them; the same as in the artifacts where those have them. */
-function modelJson({
-  dModel,
-  nFf,
-  kvHeads,
-  headDim,
-  contextSource,
-  activationSource,
-  ...same
-}: Model) {
-  return {
-    ...same,
-    d_model: dModel,
-    n_ff: nFf,
-    kv_heads: kvHeads,
-    head_dim: headDim,
-    context_source: contextSource,
-    activation_source: activationSource,
   };
 }
 

@@ -158,6 +158,13 @@ Status LoadedEngine::DescribeModel(const EngineOptions& options) {
     const TensorInfo* tensor = file_->Find(name);
     if (tensor != nullptr) info_.weight_types.emplace_back(role, DTypeName(tensor->type));
   }
+  // Named only where they differ from up.
+  const TensorInfo* const up = file_->Find("blk.0.ffn_up.weight");
+  for (const char* const role : {"ffn_gate", "ffn_down"}) {
+    const TensorInfo* const tensor = file_->Find("blk.0." + std::string(role) + ".weight");
+    if (tensor == nullptr || up == nullptr || tensor->type == up->type) continue;
+    info_.weight_types.emplace_back(role, DTypeName(tensor->type));
+  }
   info_.threads = options.threads > 0 ? options.threads : DefaultThreads();
   info_.kernels = kernels_->name;
   if (options.context > model.context) {

@@ -41,7 +41,8 @@ struct EngineInfo {
   Hyperparameters model;
   bool gated = false;
   bool tied = false;
-  // Weight type per role: "embedding", "attention", "ffn", "output", in this order.
+  // Weight type per role: "embedding", "attention", "ffn", "output", in this order; "ffn_gate" and
+  // "ffn_down" where they differ from "ffn".
   std::vector<std::pair<std::string, std::string>> weight_types;
   std::string fingerprint;
   Mode default_mode = Mode::kDense;
