@@ -1,4 +1,7 @@
 export type { Corpus, CorpusDocument, CorpusFile } from './corpus.js';
+export { readCorpus } from './read-corpus.js';
+export { readTokenIds } from './read-token-ids.js';
+export { DOCUMENT_SEPARATOR, splitDocuments } from './split-documents.js';
 export type {
   DomainSummary,
   DomainsSummary,

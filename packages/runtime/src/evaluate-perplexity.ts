@@ -5,7 +5,7 @@ import {
   type Session,
   type StepStats,
 } from '@thermocline/contracts';
-import { splitDocuments } from './corpus.js';
+import { splitDocuments } from '@thermocline/profiler';
 import { resolveMode } from './mode.js';
 import type { Model } from './model.js';
 import { concatTokens } from './prompt.js';

@@ -1,7 +1,12 @@
 export { hostInfo, inspectModel, openTokenizer, probeHardware } from '@thermocline/engine-native';
+export {
+  DOCUMENT_SEPARATOR,
+  readCorpus,
+  readTokenIds,
+  splitDocuments,
+} from '@thermocline/profiler';
 export { type ChatMessage, renderChat } from './chat-template.js';
 export type { Conversation, ConversationOptions } from './conversation.js';
-export { DOCUMENT_SEPARATOR, readCorpus, splitDocuments } from './corpus.js';
 export {
   evaluatePerplexity,
   type Perplexity,
@@ -11,7 +16,6 @@ export type { ModelGeneration, ModelResult } from './generation.js';
 export { type LoadOptions, loadModel } from './load-model.js';
 export { resolveMode } from './mode.js';
 export { Model } from './model.js';
-export { readTokenIds } from './npy.js';
 export type { Prompt } from './prompt.js';
 export { formatBytes, parseSize } from './size.js';
 export { activeRatio, activeRatioPerLayer } from './step-stats.js';

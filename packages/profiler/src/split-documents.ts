@@ -1,6 +1,3 @@
-import { readTokenIds } from './npy.js';
-import { readBytes } from './read-bytes.js';
-
 /** What stands alone on a line between two documents of a corpus. */
 export const DOCUMENT_SEPARATOR = '<|endoftext|>';
 
@@ -18,18 +15,4 @@ export function splitDocuments(corpus: string): string[] {
     index === 0 ? piece : piece.replace(/^\r?\n/, ''),
   );
   return documents.filter((document) => document.trim() !== '');
-}
-
-/**
- * Reads what a model is to be measured on: the token ids of an `.npy` file, the text of any other.
- *
- * @throws PipelineError `FILE_NOT_FOUND`, `IO_ERROR`, `INVALID_ARGUMENT` when an `.npy` file does
- * not hold ids
- *
- * @example
- * const { perplexity } = await evaluatePerplexity(model, await readCorpus('stories.txt'));
- */
-export async function readCorpus(path: string): Promise<string | Int32Array> {
-  if (path.endsWith('.npy')) return readTokenIds(path);
-  return (await readBytes(path)).toString('utf8');
 }

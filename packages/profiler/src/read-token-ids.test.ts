@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, describe, expect, it } from 'vitest';
-import { readTokenIds } from './npy.js';
+import { readTokenIds } from './read-token-ids.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'thermocline-npy-'));
 afterAll(() => rmSync(folder, { recursive: true }));

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { splitDocuments } from './corpus.js';
+import { splitDocuments } from './split-documents.js';
 
 describe('splitDocuments', () => {
   it('takes a text without separators as it is', () => {

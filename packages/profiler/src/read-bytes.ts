@@ -1,0 +1,11 @@
+import { readFile } from 'node:fs/promises';
+import { fileError } from './file-error.js';
+
+/** A whole file; what the system says against it becomes one of our errors. */
+export async function readBytes(path: string): Promise<Buffer> {
+  try {
+    return await readFile(path);
+  } catch (error) {
+    throw fileError(path, error);
+  }
+}
