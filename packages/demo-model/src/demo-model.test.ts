@@ -4,7 +4,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
-import { DEMO_MODEL, demoModelPath } from './index.js';
+import { DEMO_MODEL, demoModelPath, demoTexts } from './index.js';
 
 const FOLDER = fileURLToPath(new URL('..', import.meta.url));
 
@@ -18,6 +18,12 @@ describe('the demo model', () => {
     expect(bytes.subarray(0, 4).toString('latin1')).toBe('GGUF');
     expect(bytes.length).toBe(DEMO_MODEL.bytes);
     expect(sha256(demoModelPath())).toBe(DEMO_MODEL.sha256);
+  });
+
+  it('comes with texts to watch it on', () => {
+    const [stories, shakespeare] = demoTexts().map(({ path }) => readFileSync(path, 'utf8'));
+    expect(stories?.split('\n<|endoftext|>\n')).toHaveLength(40);
+    expect(shakespeare).toMatch(/^First Citizen:\n/);
   });
 
   it('comes with the small OPT model that the tests use', () => {

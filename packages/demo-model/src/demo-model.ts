@@ -22,3 +22,15 @@ export const DEMO_MODEL = {
 export function demoModelPath(): string {
   return join(dirname(fileURLToPath(import.meta.url)), '..', 'model', DEMO_MODEL.file);
 }
+
+/**
+ * Two short texts to watch the model on: stories like those it was trained on, held out from
+ * training, and Shakespeare, which it has never seen.
+ *
+ * @example
+ * const inputs = demoTexts().map(({ name, path }) => ({ domain: name, path }));
+ */
+export function demoTexts(): { name: string; path: string }[] {
+  const folder = join(dirname(fileURLToPath(import.meta.url)), '..', 'texts');
+  return ['stories', 'shakespeare'].map((name) => ({ name, path: join(folder, `${name}.txt`) }));
+}
