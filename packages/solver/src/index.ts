@@ -1,3 +1,10 @@
+export {
+  type MemoryModel,
+  type MemoryOptions,
+  modelMemory,
+  type NeuronBytes,
+  neuronMatrixBytes,
+} from './memory-model.js';
 export type { SolveOptions } from './options.js';
 export type {
   DensePart,
@@ -8,3 +15,4 @@ export type {
   ProblemSolution,
   TierRate,
 } from './problem.js';
+export { findHardware, shippedHardware } from './shipped-hardware.js';

@@ -18,6 +18,13 @@ export interface SolveOptions {
   predictorBytes?: readonly number[];
   /** Σ predicted ÷ Σ firing, for `predicted`; default 1.4. */
   overPrediction?: number;
+  /**
+   * `own` (default): made for this problem, with a proven gap; `highs`: the general solver, for
+   * small models.
+   */
+  method?: 'own' | 'highs';
   /** The best plan so far is the result when it runs out. */
   timeLimitMs?: number;
+  /** Hears what a person should know, such as what the profile does not say. */
+  onNotice?: (notice: string) => void;
 }
