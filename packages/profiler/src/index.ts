@@ -1,4 +1,16 @@
+export { removeCheckpoint } from './checkpoint.js';
 export type { Corpus, CorpusDocument, CorpusFile } from './corpus.js';
+export { type Content, type CorpusOfOptions, corpusOf } from './corpus-of.js';
+export { type CutOptions, cutWindows } from './cut-windows.js';
+export type { CorpusWindow, Tokenizes } from './domain-windows.js';
+export {
+  type Environment,
+  parseShard,
+  type ShardOfRun,
+  shardFromEnvironment,
+} from './parse-shard.js';
+export { profileModel } from './profile-model.js';
+export type { CheckpointOptions, Phase, ProfileOptions } from './profile-options.js';
 export { readCorpus } from './read-corpus.js';
 export { readTokenIds } from './read-token-ids.js';
 export { DOCUMENT_SEPARATOR, splitDocuments } from './split-documents.js';
