@@ -22,7 +22,7 @@ export function emptyTally(model: ModelInfo, domains: readonly string[]): Tally 
   };
 }
 
-/** Adds what a source summed over windows of one domain. Takes over the arrays of `sums`. */
+/** Adds what a source summed over windows of one domain. */
 export function addSums(tally: Tally, domain: number, sums: ActivationSums): void {
   const { tokens, fires, absSum, contribution, magnitudes, coactivation } = sums;
   const apart = tally.domains[domain];
@@ -39,7 +39,7 @@ export function addSums(tally: Tally, domain: number, sums: ActivationSums): voi
   }
 }
 
-/** Adds another tally of the same model and domains. Takes over its arrays. */
+/** Adds another tally of the same model and domains. */
 export function addTally(into: Tally, from: Tally): void {
   for (const [index, layer] of into.layers.entries()) {
     addLayer(layer, from.layers[index] as LayerActivations);
@@ -51,7 +51,7 @@ export function addTally(into: Tally, from: Tally): void {
 
 /**
  * Adds the counts of a layer. An optional array stays only where both have it; a layer that saw
- * no tokens takes over those of the other, as nothing is missing from it.
+ * no tokens gets those of the other, as nothing is missing from it.
  */
 export function addLayer(into: LayerActivations, from: LayerActivations): void {
   if (from.tokens === 0) return;
@@ -88,7 +88,7 @@ function unite<K extends keyof OptionalArrays>(
 ): void {
   const mine: OptionalArrays[K] | undefined = into[key];
   const other: OptionalArrays[K] | undefined = from[key];
-  if (first && other) into[key] = other;
+  if (first && other) into[key] = other.slice() as OptionalArrays[K];
   else if (mine && other) add(mine, other);
   else delete into[key];
 }
