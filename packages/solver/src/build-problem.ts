@@ -3,6 +3,7 @@ import { alignmentSlack, type MemoryModel, modelMemory } from './memory-model.js
 import type { DensePart, LayerProblem, PlacementProblem } from './problem.js';
 import type { Settings } from './settings.js';
 import { neuronReads, tierRates } from './tier-rates.js';
+import { routedShare } from './typical-families.js';
 
 /** What is placed, where, and for what. */
 export interface ProblemInput {
@@ -41,7 +42,10 @@ export function buildProblem(input: ProblemInput, withFlash: boolean): ProblemSe
   const { cpu, gpu, flash } = hardware.tiers;
   const memory = modelMemory(model, { ...settings, threads: hardware.cpu.threads });
   const { bundle } = memory.neuron;
-  const reads = neuronReads(settings.mode, memory.neuron, settings.overPrediction);
+  const bundleReads = neuronReads(settings.mode, memory.neuron, settings.overPrediction);
+  // Of a mixture nothing is read of the experts that a token does not go to.
+  const alwaysBytes = bundleReads.alwaysBytes * routedShare(model);
+  const reads = { ...bundleReads, alwaysBytes };
   const rates = tierRates(hardware, reads);
   const denseReads = model.n_ff.map((_, layer) => denseReadsOf(settings, memory, layer));
 
