@@ -70,6 +70,8 @@ export function createProgram(): Command {
     .command('inspect [FILE]')
     .description('what is in a model, an artifact or a hardware file')
     .option('--all', 'list every tensor and every metadata entry')
+    .option('--html <file>', 'draw a profile as a page with charts')
+    .option('--svg <file>', 'draw a profile as a figure for a paper')
     .action(async (file, options) =>
       (await import('./commands/inspect.js')).inspect(file, options),
     );

@@ -8,6 +8,7 @@ export {
   type Maker,
   type ReadArtifactOptions,
 } from './artifact-origin.js';
+export { type AppendBytes, writeFileAtomically } from './atomic-file.js';
 export * from './coactivation.js';
 export * from './engine.js';
 export * from './errors.js';

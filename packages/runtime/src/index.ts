@@ -1,9 +1,17 @@
 export { hostInfo, inspectModel, openTokenizer, probeHardware } from '@thermocline/engine-native';
 export {
   DOCUMENT_SEPARATOR,
+  type FiringCurve,
+  type FiringSummary,
+  type HotSetOverlap,
+  type LayerSummary,
+  MAGNITUDE_ERROR,
+  type PairOverlap,
+  type ProfileSummary,
   readCorpus,
   readTokenIds,
   splitDocuments,
+  summarizeProfile,
 } from '@thermocline/profiler';
 export { type ChatMessage, renderChat } from './chat-template.js';
 export type { Conversation, ConversationOptions } from './conversation.js';

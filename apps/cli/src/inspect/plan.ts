@@ -1,17 +1,15 @@
 import { readPlacementPlan, TIERS } from '@thermocline/contracts';
 import { formatBytes } from '@thermocline/runtime';
-import { formatCount, formatMs } from '../format.js';
+import { formatCount, formatMs, formatShare } from '../format.js';
 import { table } from '../table.js';
-import { colors } from '../terminal.js';
-import { heading, originReport, type Report } from './report.js';
-
-const WIDTH = 40;
+import { layerTable } from '../placement/layer-table.js';
+import { heading, originReport, type Report, type ReportOptions, shorten } from './report.js';
 
 /** A placement plan: where the neurons of each layer live, as a bar cut into tiers. */
-export async function inspectPlan(path: string): Promise<Report> {
+export async function inspectPlan(path: string, options: ReportOptions): Promise<Report> {
   const plan = await readPlacementPlan(path);
   const origin = originReport(plan);
-  const { budgetBytes, usedBytes, predicted, solution } = plan;
+  const { budgetBytes, usedBytes, predicted, solution, workload } = plan;
   const layers = plan.layers.map(({ order, tierEnd: [gpuEnd, cpuEnd] }) => ({
     gpu: gpuEnd,
     cpu: cpuEnd - gpuEnd,
@@ -22,42 +20,38 @@ export async function inspectPlan(path: string): Promise<Report> {
     formatBytes(budgetBytes[tier]),
     usedBytes ? formatBytes(usedBytes[tier]) : 'not stated',
   ]);
-  const rows = layers.map((layer, index) => [
-    String(index),
-    ...TIERS.map((tier) => formatCount(layer[tier])),
-    tierBar(layer),
-  ]);
   return {
     json: {
       ...origin.json,
       budget_bytes: budgetBytes,
       used_bytes: usedBytes ?? null,
       predicted_tps: predicted ? 1 / predicted.secondsPerToken : null,
-      objective: solution?.objective ?? null,
+      objective: solution?.value ?? null,
+      objective_name: solution?.objective ?? null,
       bound: solution?.bound ?? null,
       gap: solution?.gap ?? null,
+      workload: workload
+        ? { mode: workload.mode, context: workload.contextTokens, kv_type: workload.kvType }
+        : null,
+      shadow_prices: plan.shadowPrices ?? null,
       layers,
     },
     lines: [
       heading('placement plan'),
       ...origin.lines,
+      ...(workload
+        ? [
+            `  for mode ${workload.mode}, context ${formatCount(workload.contextTokens)}, KV ${workload.kvType}`,
+          ]
+        : []),
       ...(predicted ? [`  predicted ${formatMs(predicted.secondsPerToken * 1000)} a token`] : []),
+      ...(solution
+        ? [`  at most ${formatShare(solution.gap)} from the best (${solution.objective})`]
+        : []),
       '',
       table(budgets, { head: ['tier', 'budget', 'used'], right: [1, 2] }),
       '',
-      table(rows, { head: ['layer', ...TIERS, 'where the neurons live'], right: [0, 1, 2, 3] }),
-      `  ${colors.red('█')} gpu  ${colors.yellow('▓')} cpu  ${colors.blue('░')} flash`,
+      ...layerTable(layers, (rows, draw) => shorten(rows, options, draw)),
     ],
   };
-}
-
-function tierBar({ gpu, cpu, flash }: { gpu: number; cpu: number; flash: number }): string {
-  const all = gpu + cpu + flash || 1;
-  const gpuEnd = Math.round((gpu / all) * WIDTH);
-  const cpuEnd = Math.round(((gpu + cpu) / all) * WIDTH);
-  return (
-    colors.red('█'.repeat(gpuEnd)) +
-    colors.yellow('▓'.repeat(cpuEnd - gpuEnd)) +
-    colors.blue('░'.repeat(WIDTH - cpuEnd))
-  );
 }
