@@ -13,6 +13,10 @@ import { type ProfileRun, toJson } from './profile-run.js';
 import { digestState, type RunState, toProfile } from './run-state.js';
 
 const DEFAULT_EVERY_MS = 10_000;
+// Profiles of the largest models take a second to write: then twenty times as long lies between
+// two writes, but never so long that a kill costs more than half a minute.
+const PAUSE_PER_WRITE = 20;
+const LONGEST_PAUSE_MS = 25_000;
 const TOOL = 'progress of @thermocline/profiler';
 const REMEDY = 'Begin again with restart (--restart), or remove the file';
 
@@ -31,8 +35,8 @@ export interface Checkpoint {
  * @throws PipelineError `INVALID_ARGUMENT`
  */
 export function keepProgress(run: ProfileRun, options: CheckpointOptions): Checkpoint {
-  const { path, everyMs = DEFAULT_EVERY_MS } = options;
-  checkWhole('checkpoint.everyMs', everyMs, 0);
+  const { path, everyMs } = options;
+  let pauseMs = checkWhole('checkpoint.everyMs', everyMs ?? DEFAULT_EVERY_MS, 0);
   let savedAt = performance.now();
   let saved = '';
   const save = async (state: RunState) => {
@@ -40,6 +44,7 @@ export function keepProgress(run: ProfileRun, options: CheckpointOptions): Check
     const progress = { phase, next, complete, taken, thresholds: state.thresholds !== undefined };
     const key = toJson(progress);
     if (key === saved) return;
+    const started = performance.now();
     const profile = toProfile(run, state);
     const shard = { ...run.shard };
     const made = { settings: run.settings, shard, progress, digest: digestState(state) };
@@ -47,12 +52,14 @@ export function keepProgress(run: ProfileRun, options: CheckpointOptions): Check
     await writeActivationProfile(path, profile);
     saved = key;
     savedAt = performance.now();
+    const longest = Math.min(LONGEST_PAUSE_MS, PAUSE_PER_WRITE * (savedAt - started));
+    if (everyMs === undefined) pauseMs = Math.max(DEFAULT_EVERY_MS, longest);
   };
   return {
     path,
     save,
     saveIfDue: async (state) => {
-      if (performance.now() - savedAt >= everyMs) await save(state);
+      if (performance.now() - savedAt >= pauseMs) await save(state);
     },
   };
 }

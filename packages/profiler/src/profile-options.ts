@@ -3,7 +3,7 @@ import type { ShardOfRun } from './parse-shard.js';
 export interface CheckpointOptions {
   /** File the progress is kept in; one for each shard. */
   path: string;
-  /** How often it is written, ms; default 10,000. */
+  /** How often it is written, ms; default 10,000, for profiles that take long to write 25,000. */
   everyMs?: number;
   /** Drop progress that is there and begin again. */
   restart?: boolean;
