@@ -1,9 +1,23 @@
 export { removeCheckpoint } from './checkpoint.js';
+export {
+  type CorpusFormat,
+  type CorpusFormat,
+  type CorpusInput,
+  type CorpusInput,
+  parseCorpusInput,
+  parseCorpusInput,
+} from './corpora/corpus-input.js';
 export type { Corpus, CorpusDocument, CorpusFile } from './corpus.js';
 export { type Content, type CorpusOfOptions, corpusOf } from './corpus-of.js';
 export { type CutOptions, cutWindows } from './cut-windows.js';
 export type { CorpusWindow, Tokenizes } from './domain-windows.js';
 export { type MergeOptions, mergeProfiles, UNNAMED_DOMAIN } from './merge-profiles.js';
+export {
+  type OpenCorpusOptions,
+  type OpenCorpusOptions,
+  openCorpus,
+  openCorpus,
+} from './open-corpus.js';
 export {
   type Environment,
   parseShard,

@@ -1,0 +1,49 @@
+import { createWriteStream } from 'node:fs';
+import { mkdtemp, open, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { pipeline } from 'node:stream/promises';
+import { fileError } from '../file-error.js';
+import { throwIfAborted } from './corpus-error.js';
+
+/** Copies of what can be read only once, in a temporary folder of our own. */
+export class Spool {
+  #folder: string | undefined;
+  #files = 0;
+
+  /**
+   * Stores a stream and gives the path of the copy.
+   *
+   * @throws PipelineError `IO_ERROR` when the disk is full, `ABORTED`
+   */
+  async store(stream: NodeJS.ReadableStream, name: string, signal?: AbortSignal): Promise<string> {
+    this.#folder ??= await mkdtemp(join(tmpdir(), 'thermocline-corpus-'));
+    const path = join(this.#folder, String(this.#files++));
+    try {
+      // Nobody else needs to read what was piped in.
+      const file = createWriteStream(path, { mode: 0o600 });
+      await pipeline(stream, file, { ...(signal && { signal }) });
+    } catch (error) {
+      throwIfAborted(signal);
+      throw fileError(name, error);
+    }
+    return path;
+  }
+
+  async remove(): Promise<void> {
+    const folder = this.#folder;
+    this.#folder = undefined;
+    if (folder !== undefined) await rm(folder, { recursive: true, force: true });
+  }
+}
+
+/** Whether a file begins like one of `numpy.save`. */
+export async function beginsLikeNpy(path: string): Promise<boolean> {
+  const file = await open(path, 'r');
+  try {
+    const { buffer, bytesRead } = await file.read(Buffer.alloc(6), 0, 6, 0);
+    return bytesRead === 6 && buffer.toString('latin1') === '\x93NUMPY';
+  } finally {
+    await file.close();
+  }
+}
