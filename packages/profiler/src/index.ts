@@ -1,10 +1,7 @@
 export { removeCheckpoint } from './checkpoint.js';
 export {
   type CorpusFormat,
-  type CorpusFormat,
   type CorpusInput,
-  type CorpusInput,
-  parseCorpusInput,
   parseCorpusInput,
 } from './corpora/corpus-input.js';
 export type { Corpus, CorpusDocument, CorpusFile } from './corpus.js';
@@ -14,8 +11,6 @@ export type { CorpusWindow, Tokenizes } from './domain-windows.js';
 export { type MergeOptions, mergeProfiles, UNNAMED_DOMAIN } from './merge-profiles.js';
 export {
   type OpenCorpusOptions,
-  type OpenCorpusOptions,
-  openCorpus,
   openCorpus,
 } from './open-corpus.js';
 export {
