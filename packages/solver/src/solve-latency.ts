@@ -1,0 +1,217 @@
+import { PipelineError, TIERS, type Tier } from '@thermocline/contracts';
+import { fillBudgets, keepBudgets, settleBorders } from './adjust-choice.js';
+import { decisionPath } from './decision-path.js';
+import { checkChoice, evaluateChoice } from './evaluate-choice.js';
+import { coarseCurve, type FiringCurve, fullCurve } from './firing-curve.js';
+import { type Branch, boundOfBranches, branchLatency } from './latency-branches.js';
+import { DECISIONS, type DualPoint, type DualSearch, maximiseDual } from './latency-dual.js';
+import type { DenseTier, PlacementChoice, PlacementProblem, ProblemSolution } from './problem.js';
+import type { ByTier } from './relax-neurons.js';
+import { requireRoom } from './require-room.js';
+import { solveByOptions } from './solve-by-options.js';
+
+/** How long to look for something better. */
+export interface SolveLimits {
+  /** The best so far is the result when it runs out; default: no limit. */
+  timeLimitMs?: number;
+}
+
+const CURVE_POINTS = 96;
+/** Sums over half a million neurons are this exact, relative. */
+const ROUNDING = 1e-12;
+const MAX_STATES = 4_000;
+
+/**
+ * Places neurons and dense parts so that a token takes least time.
+ *
+ * The bound: for prices λ ≥ 0 per byte, time + Σ λ · (bytes − budget) is at most the time of any
+ * choice within the budgets, and its minimum falls apart into layers, each of which is bounded
+ * (`relaxNeurons`) for any assignment of single neurons. The prices that make it highest also show
+ * the choice: layers decide as a whole, then borders between tiers follow, then single neurons fill
+ * what is left. Problems small enough to list are solved exactly over all pairs of borders.
+ *
+ * @throws PipelineError `PLACEMENT_INFEASIBLE` with the tier that is too small, and the numbers
+ *
+ * @example
+ * const { choice, value, gap } = solveLatency(problem, { timeLimitMs: 1_000 });
+ */
+export function solveLatency(
+  problem: PlacementProblem,
+  { timeLimitMs = Number.POSITIVE_INFINITY }: SolveLimits = {},
+): ProblemSolution {
+  const deadline = performance.now() + timeLimitMs;
+  requireRoom(problem);
+  const coarse = problem.layers.map(({ firing }) => coarseCurve(firing, CURVE_POINTS));
+  const full = problem.layers.map(({ firing }) => fullCurve(firing));
+  const rough = maximiseDual(problem, startOf(problem, coarse));
+  const branches = branchLatency(problem, { ...startOf(problem, coarse), guess: rough.prices });
+  const proven = boundOfBranches(problem, full, branches);
+
+  const listed = solveByOptions(problem, { maxStates: MAX_STATES, deadline });
+  let choice = listed?.choice;
+  if (!listed?.exact)
+    for (const branch of branches) {
+      const near = solveBranch(problem, { coarse, full, branch, deadline });
+      choice = better(problem, choice, near);
+    }
+  if (choice === undefined) throw noChoice(problem);
+  const value = evaluateChoice(problem, choice).seconds;
+  const bound = Math.min(value, proven - ROUNDING * Math.abs(proven));
+  const [gpu, cpu, flash] = (branches[0] as Branch).point.prices;
+  const gap = value === 0 ? 0 : (value - bound) / value;
+  return { choice, value, bound, gap, shadowPrices: { gpu, cpu, flash } };
+}
+
+interface BranchSearch {
+  coarse: readonly FiringCurve[];
+  full: readonly FiringCurve[];
+  branch: Branch;
+  deadline: number;
+}
+
+/** Whole decisions first, then what their prices say about the neurons, then single neurons. */
+function solveBranch(
+  problem: PlacementProblem,
+  { coarse, full, branch, deadline }: BranchSearch,
+): PlacementChoice | undefined {
+  const { scope, point } = branch;
+  const { prices } = point;
+  const head = scope.head as DenseTier;
+  const path = decisionPath(problem, coarse, prices, point.dense);
+  const tried = new Map<number, number>();
+  const valueAt = (position: number): number => {
+    const known = tried.get(position);
+    if (known !== undefined) return known;
+    // Not worth a look where it cannot be better than what is known.
+    const lower = point.value + path.riseAt(position);
+    const decisions = path.decisionsAt(position);
+    const value =
+      lower >= Math.min(...tried.values())
+        ? lower
+        : relaxedValue(problem, {
+            ...startOf(problem, coarse),
+            guess: prices,
+            tolerance: 1e-5,
+            scope: { head, decisions },
+          });
+    tried.set(position, value);
+    return value;
+  };
+  const position = leastOnPath(path.below, path.above, valueAt, deadline);
+  if (position === undefined) return undefined;
+  const decisions = path.decisionsAt(position);
+  const search = { ...startOf(problem, full), guess: prices, tolerance: 1e-6 };
+  const best = maximiseDual(problem, { ...search, scope: { head, decisions } });
+  return roundChoice(problem, { head, decisions }, best, deadline);
+}
+
+/** The least time, parts of neurons allowed; infinite where nothing keeps the budgets. */
+function relaxedValue(problem: PlacementProblem, search: DualSearch): number {
+  const { value, slopes } = maximiseDual(problem, search);
+  // Prices at their limit, and still more is asked for than there is.
+  const short = TIERS.some(
+    (tier, i) => (slopes[i] as number) > 1e-6 * problem.budgetBytes[tier] + 1,
+  );
+  return short ? Number.POSITIVE_INFINITY : value;
+}
+
+/** Golden-section search over the positions −below … above, where values fall, then rise. */
+function leastOnPath(
+  below: number,
+  above: number,
+  valueAt: (position: number) => number,
+  deadline: number,
+): number | undefined {
+  let best = 0;
+  const look = (position: number) => {
+    if (valueAt(position) < valueAt(best)) best = position;
+  };
+  look(0);
+  // The first decisions that fit at all: every flip upwards takes less of what is scarce.
+  for (let step = 1; valueAt(best) === Number.POSITIVE_INFINITY && step <= above; step++)
+    look(step);
+  for (const direction of [1, -1]) {
+    const end = direction > 0 ? above : below;
+    let reach = 1;
+    for (let distance = 1; distance <= end && performance.now() < deadline; distance += reach) {
+      const previous = best;
+      look(direction * distance);
+      if (best === previous) {
+        if (reach === 1) break;
+        distance -= reach;
+        reach = Math.max(1, Math.floor(reach / 4));
+      } else reach = Math.min(reach * 2, end - distance || 1);
+    }
+  }
+  return valueAt(best) === Number.POSITIVE_INFINITY ? undefined : best;
+}
+
+function roundChoice(
+  problem: PlacementProblem,
+  { head, decisions }: { head: DenseTier; decisions: readonly number[] },
+  point: DualPoint,
+  deadline: number,
+): PlacementChoice | undefined {
+  const choice: PlacementChoice = { dense: [], head, gpu: [], cpu: [] };
+  for (const [index, { firing, rates }] of problem.layers.entries()) {
+    const neurons = firing.length - 1;
+    const [gpu, cpu] = point.counts[index] as ByTier;
+    choice.dense.push(DECISIONS[decisions[index] as number]?.dense ?? 'cpu');
+    const onGpu = rates.cpu || rates.flash ? Math.min(neurons, Math.floor(gpu + 1e-6)) : neurons;
+    const rest = neurons - onGpu;
+    choice.gpu.push(onGpu);
+    choice.cpu.push(rates.flash ? Math.min(rest, Math.floor(cpu + 1e-6)) : rest);
+  }
+  settleBorders(problem, choice, point.prices);
+  if (!keepBudgets(problem, choice)) return undefined;
+  fillBudgets(problem, choice, deadline);
+  return choice;
+}
+
+/** Where to look for prices: a first guess is what a byte saves on average. */
+function startOf(problem: PlacementProblem, curves: readonly FiringCurve[]): DualSearch {
+  let seconds = 0;
+  let bytes = problem.head.bytes;
+  for (const { firing, neuronBytes, rates, dense } of problem.layers) {
+    const neurons = firing.length - 1;
+    const slowest = Math.max(
+      ...TIERS.map((tier) => {
+        const rate = rates[tier];
+        return rate === null
+          ? 0
+          : neurons * rate.perNeuron + (firing[neurons] as number) * rate.perFiring;
+      }),
+    );
+    seconds += slowest + dense.seconds.cpu;
+    bytes += neurons * neuronBytes + dense.bytes;
+  }
+  const guess = Math.max(seconds, 1e-12) / Math.max(bytes, 1);
+  const limit = guess * 1e9;
+  return { curves, tolerance: 2e-6, guess: [guess, guess, guess], limit: [limit, limit, limit] };
+}
+
+function better(
+  problem: PlacementProblem,
+  ...choices: (PlacementChoice | undefined)[]
+): PlacementChoice | undefined {
+  let best: PlacementChoice | undefined;
+  let least = Number.POSITIVE_INFINITY;
+  for (const choice of choices) {
+    if (choice === undefined || checkChoice(problem, choice) !== null) continue;
+    const { seconds } = evaluateChoice(problem, choice);
+    if (seconds < least) [best, least] = [choice, seconds];
+  }
+  return best;
+}
+
+function noChoice(problem: PlacementProblem): PipelineError {
+  const tier: Tier = 'cpu';
+  const reason = 'the parts fit in sum, but no way to deal them out to the tiers was found';
+  const details = {
+    tier,
+    requiredBytes: problem.budgetBytes[tier],
+    availableBytes: problem.budgetBytes[tier],
+    reason,
+  };
+  return new PipelineError('PLACEMENT_INFEASIBLE', `No placement: ${reason}.`, details);
+}
