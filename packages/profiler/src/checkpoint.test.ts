@@ -59,13 +59,13 @@ describe('a checkpoint', () => {
         const run = { ...settings, shard: { index: 0, count } };
         const whole = await profileModel(tinyModel({ activation }), corpus, run);
         path = join(folder, `progress-${files++}`);
-        for (const [windows, how] of stops as [number, 'fail' | 'abort'][]) {
-          const { source, signal } = until(windows, how, activation as 'relu');
+        for (const [windows, how] of stops) {
+          const { source, signal } = until(windows, how, activation);
           const code = how === 'abort' ? { code: 'ABORTED' } : { message: 'the cable was pulled' };
           const profile = profileModel(source, corpus, { ...run, ...keep({ everyMs: 4 }), signal });
           await profile.catch((error: unknown) => expect(error).toMatchObject(code));
         }
-        const source = tinyModel({ activation: activation as 'relu' });
+        const source = tinyModel({ activation });
         expectSameCounts(
           await profileModel(source, corpus, { ...run, ...keep({ everyMs: 4 }) }),
           whole,
@@ -195,6 +195,11 @@ describe('a checkpoint', () => {
       });
     }
     await rm(path);
+    const progress = { phase: 'count', next: 'now', complete: false, taken: [] };
+    const options = { settings: {}, shard: {}, progress, digest: '' };
+    const madeBy = { tool: 'progress of @thermocline/profiler', version: '', options };
+    await writeActivationProfile(path, { ...sampleProfile(), madeBy });
+    await expect(run()).rejects.toThrow('holds no progress');
     await writeActivationProfile(path, sampleProfile());
     await expect(run()).rejects.toThrow('holds no progress');
   });

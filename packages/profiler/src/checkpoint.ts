@@ -149,10 +149,24 @@ interface SavedOptions {
 
 function savedOptions(path: string, { madeBy }: ActivationProfile): SavedOptions {
   const saved = madeBy?.options as Partial<SavedOptions> | undefined;
-  // The digest covers the progress, so a file that has all parts has them as they were written.
-  const whole = saved?.settings && saved.shard && saved.progress && saved.digest;
-  if (madeBy?.tool !== TOOL || !whole) throw damaged(path, 'it holds no progress of a profiler');
-  return saved as SavedOptions;
+  const known = madeBy?.tool === TOOL && isObject(saved?.settings) && isObject(saved.shard);
+  if (known && isProgress(saved.progress)) return saved as SavedOptions;
+  throw damaged(path, 'it holds no progress of a profiler');
+}
+
+function isProgress(value: unknown): value is SavedOptions['progress'] {
+  if (!isObject(value)) return false;
+  const { phase, next, complete, taken } = value;
+  const count = (number: unknown) => Number.isSafeInteger(number) && (number as number) >= 0;
+  const named = phase === 'calibrate' || phase === 'count';
+  return named && count(next) && typeof complete === 'boolean' && isCounts(taken);
+  function isCounts(list: unknown): boolean {
+    return Array.isArray(list) && list.every(count);
+  }
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null;
 }
 
 function damaged(path: string, reason: string): PipelineError<'ARTIFACT_CORRUPT'> {
