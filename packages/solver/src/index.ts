@@ -1,4 +1,17 @@
 export {
+  estimatePlacement,
+  type ModeEstimate,
+  type PlacementEstimate,
+  type Verdict,
+} from './estimate-placement.js';
+export {
+  explainPlan,
+  type LayerExplanation,
+  type OneMoreGiB,
+  type PlanExplanation,
+  type TierExplanation,
+} from './explain-plan.js';
+export {
   type MemoryModel,
   type MemoryOptions,
   modelMemory,
@@ -6,6 +19,8 @@ export {
   neuronMatrixBytes,
 } from './memory-model.js';
 export type { SolveOptions } from './options.js';
+export { clusterNeurons } from './order-neurons.js';
+export type { LayerTime, TierUse } from './placement-figures.js';
 export type {
   DensePart,
   DenseTier,
@@ -16,3 +31,6 @@ export type {
   TierRate,
 } from './problem.js';
 export { findHardware, shippedHardware } from './shipped-hardware.js';
+export { solvePlacement } from './solve-placement.js';
+export { type TypicalFamily, typicalFamily } from './typical-families.js';
+export { typicalFiring } from './typical-profile.js';

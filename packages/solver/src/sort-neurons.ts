@@ -47,8 +47,11 @@ function toNumbers(values: BigInt64Array): Float64Array {
 /** Indices of the largest value first, equal ones in order: radix sort, 11 bits at a time. */
 function sortDescending(counts: Float64Array): Uint32Array {
   let most = 0;
-  for (const count of counts) most = Math.max(most, count);
-  let order = Uint32Array.from(counts.keys());
+  let order = new Uint32Array(counts.length);
+  for (let i = 0; i < counts.length; i++) {
+    most = Math.max(most, counts[i] as number);
+    order[i] = i;
+  }
   if (most >= 2 ** 32) {
     return order.sort((a, b) => (counts[b] as number) - (counts[a] as number) || a - b);
   }
@@ -57,7 +60,8 @@ function sortDescending(counts: Float64Array): Uint32Array {
   let next = new Uint32Array(order.length);
   for (let shift = 0; shift < 32 && most >>> shift > 0; shift += DIGIT_BITS) {
     const starts = digitStarts(keys, shift);
-    for (const index of order) {
+    for (let i = 0; i < order.length; i++) {
+      const index = order[i] as number;
       const digit = ((keys[index] as number) >>> shift) & (DIGITS - 1);
       const at = starts[digit] as number;
       starts[digit] = at + 1;
@@ -70,8 +74,8 @@ function sortDescending(counts: Float64Array): Uint32Array {
 
 function digitStarts(keys: Uint32Array, shift: number): Uint32Array {
   const starts = new Uint32Array(DIGITS + 1);
-  for (const key of keys) {
-    const digit = (key >>> shift) & (DIGITS - 1);
+  for (let i = 0; i < keys.length; i++) {
+    const digit = ((keys[i] as number) >>> shift) & (DIGITS - 1);
     starts[digit + 1] = (starts[digit + 1] as number) + 1;
   }
   for (let digit = 0; digit < DIGITS; digit++) {

@@ -33,8 +33,19 @@ describe('randomReadSeconds', () => {
     expect(read(middle)).toBeCloseTo((read(4096) + read(65536)) / 2, 12);
   });
 
-  it('makes small reads no quicker than the smallest measured, and streams beyond the largest', () => {
-    expect(read(512)).toBe(read(4096));
+  it('goes on with the first line below the smallest size, but never faster than streaming', () => {
+    const slope = (read(65536) - read(4096)) / (65536 - 4096);
+    expect(read(512)).toBeCloseTo(read(4096) - (4096 - 512) * slope, 12);
+    const flat = { ...FLASH, random: [{ blockBytes: 4096, bytesPerSecond: 1e9 }] };
+    expect(randomReadSeconds(flat, 512)).toBe(4096 / 1e9);
+    const steep = {
+      ...FLASH,
+      random: FLASH.random.map((point) => ({ ...point, bytesPerSecond: 1e9 })),
+    };
+    expect(randomReadSeconds(steep, 512)).toBeCloseTo(512 / 1e9, 15);
+  });
+
+  it('streams beyond the largest size', () => {
     expect(read(65536 + 2e9)).toBeCloseTo(read(65536) + 1, 9);
     expect(read(0)).toBe(0);
   });

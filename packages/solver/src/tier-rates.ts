@@ -52,27 +52,34 @@ export function tierRates(
 
 /**
  * Seconds for one of many scattered reads of `bytes`, at the best queue depth. Between two measured
- * sizes time grows in a straight line, as a start-up cost and a rate would make it; a read below
- * the smallest is no quicker than that, and beyond the largest more bytes stream.
+ * sizes time grows in a straight line, as a start-up cost and a rate would make it, and the first
+ * of these lines goes on below the smallest size. Beyond the largest, more bytes stream.
  */
 export function randomReadSeconds(tier: TierInfo, bytes: number): number {
+  const streaming = bytes / tier.sequentialBytesPerSecond;
   if (bytes === 0) return 0;
   const points = bestByBlock(tier);
-  const [first] = points;
-  if (first === undefined) return bytes / tier.sequentialBytesPerSecond;
-  if (bytes <= first.bytes) return first.seconds;
-  let below = first;
-  for (const point of points) {
-    if (point.bytes >= bytes) {
-      const share = (bytes - below.bytes) / (point.bytes - below.bytes);
-      return below.seconds + share * (point.seconds - below.seconds);
-    }
-    below = point;
+  const last = points.at(-1);
+  if (last === undefined) return streaming;
+  if (bytes >= last.bytes) {
+    return last.seconds + (bytes - last.bytes) / tier.sequentialBytesPerSecond;
   }
-  return below.seconds + (bytes - below.bytes) / tier.sequentialBytesPerSecond;
+  const above = Math.max(
+    1,
+    points.findIndex((point) => point.bytes >= bytes),
+  );
+  const [from, to] = [points[above - 1] as Point, points[above]];
+  if (to === undefined) return Math.max(streaming, from.seconds);
+  const share = (bytes - from.bytes) / (to.bytes - from.bytes);
+  return Math.max(streaming, from.seconds + share * (to.seconds - from.seconds));
 }
 
-function bestByBlock({ random }: TierInfo): { bytes: number; seconds: number }[] {
+interface Point {
+  bytes: number;
+  seconds: number;
+}
+
+function bestByBlock({ random }: TierInfo): Point[] {
   const best = new Map<number, number>();
   for (const { blockBytes, bytesPerSecond } of random) {
     best.set(blockBytes, Math.max(best.get(blockBytes) ?? 0, bytesPerSecond));
