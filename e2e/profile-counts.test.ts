@@ -1,13 +1,10 @@
 import { dirname, join } from 'node:path';
 import type { ActivationProfile } from '@thermocline/contracts';
 import { openEngine } from '@thermocline/engine-native';
-import { corpusOf, profileModel, readTokenIds, summarizeProfile } from '@thermocline/profiler';
+import { openCorpus, profileModel, summarizeProfile } from '@thermocline/profiler';
 import { describe, expect, test } from 'vitest';
 import { demo, missing, swiglu } from './support/fixtures.js';
 import { readNpy } from './support/npy.js';
-
-const ids = await readTokenIds(demo.slice);
-const corpus = () => corpusOf([ids], { name: 'valid-slice-8k.npy' });
 
 /** Σ |difference| of two sets of firing counts over all firings of the second. */
 function deviation({ layers }: ActivationProfile, expected: readonly number[]): number {
@@ -28,7 +25,8 @@ describe('a profile of 8,192 tokens', () => {
 
   test('has the firing counts of the reference', async () => {
     await using engine = await openEngine(demo.gguf, { kvType: 'f32' });
-    const profile = await profileModel(engine, corpus(), { tokens: 8_192, context: 512 });
+    await using corpus = await openCorpus([demo.slice]);
+    const profile = await profileModel(engine, corpus, { tokens: 8_192, context: 512 });
     expect(profile.layers.map(({ tokens }) => tokens)).toEqual(Array(6).fill(8_192));
     const off = deviation(profile, expected);
     expect(off).toBeLessThanOrEqual(1e-5);
@@ -43,7 +41,8 @@ describe('a profile of 8,192 tokens', () => {
 
   test('has nearly the same with a KV cache in half precision', async () => {
     await using engine = await openEngine(demo.gguf, { kvType: 'f16' });
-    const profile = await profileModel(engine, corpus(), { tokens: 8_192, context: 512 });
+    await using corpus = await openCorpus([demo.slice]);
+    const profile = await profileModel(engine, corpus, { tokens: 8_192, context: 512 });
     expect(deviation(profile, expected)).toBeLessThanOrEqual(1e-3);
   });
 });
@@ -51,7 +50,8 @@ describe('a profile of 8,192 tokens', () => {
 test('a SwiGLU model is counted above thresholds of its own', async ({ skip }) => {
   skip(missing(swiglu.gguf), 'extra test data');
   await using engine = await openEngine(swiglu.gguf);
-  const profile = await profileModel(engine, corpus(), { sparsity: 0.8 });
+  await using corpus = await openCorpus([demo.slice]);
+  const profile = await profileModel(engine, corpus, { sparsity: 0.8 });
   for (const { fires, tokens, threshold } of profile.layers) {
     expect(threshold).toBeGreaterThan(0);
     const fired = Number(fires.reduce((total, count) => total + count, 0n));

@@ -4,26 +4,17 @@ import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { writeActivationProfile } from '@thermocline/contracts';
 import { openEngine } from '@thermocline/engine-native';
-import {
-  corpusOf,
-  profileModel,
-  readCorpus,
-  removeCheckpoint,
-  splitDocuments,
-} from '@thermocline/profiler';
+import { openCorpus, profileModel, removeCheckpoint } from '@thermocline/profiler';
 
 const DEMO = resolve(import.meta.dirname, '..', '..', 'packages', 'demo-model');
 const MODEL = join(DEMO, 'reference', 'opt', 'Llama-OPT-Stories-1M-f16.gguf');
 
 /** Two domains in an order that a seed decides. */
-export async function demoCorpus() {
-  const documents = async (/** @type {string} */ name) => {
-    const text = await readCorpus(join(DEMO, 'texts', name));
-    return typeof text === 'string' ? splitDocuments(text) : [text];
+function openTexts() {
+  const input = (/** @type {string} */ domain) => {
+    return { path: join(DEMO, 'texts', `${domain}.txt`), domain };
   };
-  const stories = await documents('stories.txt');
-  const shakespeare = await documents('shakespeare.txt');
-  return corpusOf({ stories, shakespeare }, { seed: 7 });
+  return openCorpus([input('stories'), input('shakespeare')], { seed: 7 });
 }
 
 /**
@@ -32,9 +23,11 @@ export async function demoCorpus() {
  */
 export async function profileTexts(options, model = MODEL) {
   const engine = await openEngine(model);
+  const corpus = await openTexts();
   try {
-    return await profileModel(engine, await demoCorpus(), { context: 128, ...options });
+    return await profileModel(engine, corpus, { context: 128, ...options });
   } finally {
+    await corpus.close();
     await engine.close();
   }
 }
