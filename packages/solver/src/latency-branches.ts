@@ -6,50 +6,106 @@ import {
   dualAt,
   maximiseDual,
 } from './latency-dual.js';
-import type { PlacementProblem } from './problem.js';
+import type { DenseTier, PlacementProblem } from './problem.js';
 
 /** A part of all choices, with the best prices for it. */
 export interface Branch {
-  scope: DualScope;
+  scope: DualScope & { head: DenseTier };
   point: DualPoint;
 }
+
+/** How branches are searched. */
+export interface BranchSearch extends DualSearch {
+  /** The value of a choice that is known, or Infinity. */
+  known: number;
+  /** Finds a choice in a branch; its value, or Infinity. */
+  solve: (branch: Branch) => number;
+  /** `performance.now()` at which no further branch is opened. */
+  deadline: number;
+}
+
+/** Values this close count as equal, relative. */
+const CLOSE = 1e-6;
+/** A proof is refined where it leaves more than this. */
+const REFINE = 1e-5;
 
 /**
  * Dense parts are large and move as a whole; prices alone would cut one in two, and the bound of such
  * a half-placed part is lower than what any choice reaches. So all choices are dealt out to branches:
  * the head on the GPU or not, and at most k or at least k + 1 dense parts there, where the best
- * prices want k and a fraction. The least of the branches' bounds holds for every choice.
+ * prices want k and a fraction. The branch with the least bound is looked into first; one whose
+ * bound is no better than a known choice is left closed.
+ *
+ * @returns branches that hold all choices between them
  */
-export function branchLatency(problem: PlacementProblem, search: DualSearch): Branch[] {
-  const branches: Branch[] = [];
-  const layers = problem.layers.length;
-  let guess = search.guess;
-  const solve = (scope: DualScope): Branch => {
-    const point = maximiseDual(problem, { ...search, guess, scope });
-    return { scope, point };
-  };
-  for (const head of ['gpu', 'cpu'] as const) {
-    if (problem.head.seconds[head] === null) continue;
-    const free = solve({ head });
-    const count = free.point.denseOnGpu;
-    const whole = Math.floor(count + 1e-9);
-    if (count - whole < 1e-9) branches.push(free);
-    else {
-      guess = free.point.prices;
-      branches.push(solve({ head, denseOnGpu: [0, whole] }));
-      branches.push(solve({ head, denseOnGpu: [whole + 1, layers] }));
+export function branchLatency(problem: PlacementProblem, search: BranchSearch): Branch[] {
+  const relax = (scope: Branch['scope'], guess = search.guess): Branch => ({
+    scope,
+    point: maximiseDual(problem, { ...search, guess, scope }),
+  });
+  const open = (['gpu', 'cpu'] as const)
+    .filter((head) => hasRoom(problem, head, 0))
+    .map((head) => relax({ head }));
+  const leaves: Branch[] = [];
+  let best = search.known;
+  while (open.length > 0) {
+    open.sort((a, b) => b.point.value - a.point.value);
+    const branch = open.pop() as Branch;
+    const { head } = branch.scope;
+    const whole = Math.floor(branch.point.denseOnGpu + 1e-9);
+    const closed = branch.point.value >= best * (1 - CLOSE) || performance.now() > search.deadline;
+    if (closed || branch.point.denseOnGpu - whole < 1e-9) {
+      leaves.push(branch);
+      if (!closed || best === Number.POSITIVE_INFINITY) best = Math.min(best, search.solve(branch));
+      continue;
     }
+    const { prices } = branch.point;
+    open.push(relax({ head, denseOnGpu: [0, whole] }, prices));
+    if (hasRoom(problem, head, whole + 1))
+      open.push(relax({ head, denseOnGpu: [whole + 1, problem.layers.length] }, prices));
   }
-  return branches.sort((a, b) => a.point.value - b.point.value);
+  return leaves;
 }
 
-/** A lower bound for every choice, from the prices of branches that are all there are. */
-export function boundOfBranches(
+/** Whether the GPU can hold that many dense parts beside the head, or memory the head. */
+function hasRoom({ layers, head, budgetBytes }: PlacementProblem, at: DenseTier, count: number) {
+  if (head.seconds[at] === null || head.bytes > budgetBytes[at]) return false;
+  const sizes = layers
+    .filter(({ dense }) => dense.seconds.gpu !== null)
+    .map(({ dense }) => dense.bytes)
+    .sort((a, b) => a - b);
+  if (sizes.length < count) return false;
+  const least = sizes.slice(0, count).reduce((sum, bytes) => sum + bytes, 0);
+  return least + (at === 'gpu' ? head.bytes : 0) <= budgetBytes.gpu;
+}
+
+/** What is known of a problem when its branches are done. */
+export interface ProvenBound {
+  bound: number;
+  /** Of the branch that decides the bound. */
+  prices: DualPoint['prices'];
+}
+
+/**
+ * A lower bound for every choice, from branches that hold all choices between them: the least of the
+ * Lagrange function at their prices, over single neurons. Where that leaves a gap to `value`, the
+ * prices are refined.
+ */
+export function proveBound(
   problem: PlacementProblem,
-  curves: readonly FiringCurve[],
   branches: readonly Branch[],
-): number {
-  return branches.reduce((least, { scope, point }) => {
-    return Math.min(least, dualAt(problem, curves, point.prices, scope).value);
-  }, Number.POSITIVE_INFINITY);
+  search: DualSearch,
+  value: number,
+): ProvenBound {
+  let least: ProvenBound = { bound: Number.POSITIVE_INFINITY, prices: [0, 0, 0] };
+  const { curves } = search;
+  for (const { scope, point } of branches) {
+    let proof = dualAt(problem, curves as FiringCurve[], point.prices, scope);
+    if (proof.value < value * (1 - REFINE)) {
+      const refined = maximiseDual(problem, { ...search, guess: point.prices, scope });
+      if (refined.value > proof.value) proof = refined;
+    }
+    if (proof.value < least.bound) least = { bound: proof.value, prices: proof.prices };
+  }
+  return least;
 }

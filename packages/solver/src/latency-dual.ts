@@ -1,8 +1,9 @@
 import { TIERS } from '@thermocline/contracts';
 import { type ConcaveMaximum, type ConcavePoint, maximiseOnHalfLine } from './concave-search.js';
+import { denseSeconds } from './evaluate-choice.js';
 import type { FiringCurve } from './firing-curve.js';
 import type { DensePart, DenseTier, LayerProblem, PlacementProblem } from './problem.js';
-import { type ByTier, relaxNeurons } from './relax-neurons.js';
+import { type ByTier, relaxNeurons, type Split } from './relax-neurons.js';
 import { scarceTiers } from './scarce-tiers.js';
 
 /** What is decided as a whole in a layer: the dense part's tier, and whether the GPU takes part. */
@@ -53,44 +54,52 @@ export function priceLayer(
 ): PricedDecision[] {
   const { neuronBytes, dense, syncSeconds, rates } = layer;
   const lines = [rates.gpu, rates.cpu, rates.flash];
-  const perNeuron = prices.map((price) => price * neuronBytes) as ByTier;
+  const perNeuron: ByTier = [
+    prices[0] * neuronBytes,
+    prices[1] * neuronBytes,
+    prices[2] * neuronBytes,
+  ];
   const relax = (tiers: readonly number[]) => {
     const present = tiers.filter((tier) => lines[tier] !== null);
     return present.length === 0 ? null : relaxNeurons(curve, lines, perNeuron, present);
   };
-  let shared: ReturnType<typeof relax> | undefined;
+  let shared: Split | null | undefined;
   const options: PricedDecision[] = [];
-  for (const [decision, { dense: tier, neurons }] of DECISIONS.entries()) {
+  for (let decision = 0; decision < DECISIONS.length; decision++) {
     if (only !== undefined && only !== decision) continue;
+    const { dense: tier, neurons } = DECISIONS[decision] as (typeof DECISIONS)[number];
     const seconds = dense.seconds[tier];
     if (seconds === null || (rates.gpu === null && neurons !== 'elsewhere')) continue;
-    if (neurons === 'shared') shared ??= relax([0, 1, 2]);
-    const split = neurons === 'shared' ? shared : relax(neurons === 'gpu' ? [0] : [1, 2]);
+    if (neurons === 'shared' && shared === undefined) shared = relax(ALL_TIERS);
+    const split = neurons === 'shared' ? shared : relax(neurons === 'gpu' ? GPU_ONLY : NOT_GPU);
     if (!split) continue;
-    const sync = neurons === 'shared' ? syncSeconds : 0;
+    const [gpu, cpu, flash] = split.counts;
+    const bytes: ByTier = [gpu * neuronBytes, cpu * neuronBytes, flash * neuronBytes];
     const place = tier === 'gpu' ? 0 : 1;
-    const bytes = split.counts.map((count) => count * neuronBytes) as ByTier;
     bytes[place] += dense.bytes;
+    const sync = neurons === 'shared' ? syncSeconds : 0;
     const cost = seconds + sync + prices[place] * dense.bytes + split.value;
     options.push({ decision, cost, counts: split.counts, bytes });
   }
   return options;
 }
 
-/** The ways to place a dense part by itself. */
-export function priceHead(
+const ALL_TIERS = [0, 1, 2] as const;
+const GPU_ONLY = [0] as const;
+const NOT_GPU = [1, 2] as const;
+
+/** The cheaper way to place the head, or the only one. */
+function priceHead(
   head: DensePart,
   prices: ByTier,
-): { tier: DenseTier; cost: number; bytes: ByTier }[] {
-  const options: ReturnType<typeof priceHead> = [];
-  for (const [place, tier] of (['gpu', 'cpu'] as const).entries()) {
-    const seconds = head.seconds[tier];
-    if (seconds === null) continue;
-    const bytes: ByTier = [0, 0, 0];
-    bytes[place] = head.bytes;
-    options.push({ tier, cost: seconds + (prices[place] as number) * head.bytes, bytes });
-  }
-  return options;
+  only?: DenseTier,
+): { cost: number; bytes: ByTier } {
+  const cost = (tier: DenseTier) =>
+    only !== undefined && only !== tier
+      ? Number.POSITIVE_INFINITY
+      : denseSeconds(head, tier) + prices[tier === 'gpu' ? 0 : 1] * head.bytes;
+  const [gpu, cpu] = [cost('gpu'), cost('cpu')];
+  return { cost: Math.min(gpu, cpu), bytes: gpu < cpu ? [head.bytes, 0, 0] : [0, head.bytes, 0] };
 }
 
 /**
@@ -109,8 +118,8 @@ export function dualAt(
   for (const [index, layer] of problem.layers.entries()) {
     const only = scope.decisions?.[index];
     const options = priceLayer(layer, curves[index] as FiringCurve, prices, only);
-    onGpu.push(leastCost(options.filter(({ decision }) => DECISIONS[decision]?.dense === 'gpu')));
-    onCpu.push(leastCost(options.filter(({ decision }) => DECISIONS[decision]?.dense === 'cpu')));
+    onGpu.push(leastCost(options, 'gpu'));
+    onCpu.push(leastCost(options, 'cpu'));
   }
   const dense = chooseDense(onGpu, onCpu, scope.denseOnGpu);
   const slopes: ByTier = [0, 0, 0];
@@ -119,10 +128,9 @@ export function dualAt(
     value += cost;
     for (let tier = 0; tier < 3; tier++) slopes[tier] = (slopes[tier] ?? 0) + (bytes[tier] ?? 0);
   };
-  const chosen = dense.map((tier, index) => (tier === 'gpu' ? onGpu : onCpu)[index]);
-  for (const option of chosen) take(option ?? NOWHERE);
-  const heads = priceHead(problem.head, prices);
-  take(leastCost(heads.filter(({ tier }) => tier === (scope.head ?? tier))) ?? NOWHERE);
+  const chosen = dense.map((tier, index) => (tier === 'gpu' ? onGpu : onCpu)[index] ?? NOWHERE);
+  for (const option of chosen) take(option);
+  take(priceHead(problem.head, prices, scope.head));
   for (const [index, tier] of TIERS.entries()) {
     const budget = problem.budgetBytes[tier];
     if (budget === Number.POSITIVE_INFINITY) continue;
@@ -134,7 +142,7 @@ export function dualAt(
     slope: 0,
     prices: [...prices],
     slopes,
-    counts: chosen.map((option) => (option ?? NOWHERE).counts),
+    counts: chosen.map(({ counts }) => counts),
     denseOnGpu: dense.filter((tier) => tier === 'gpu').length,
     dense,
   };
@@ -169,9 +177,14 @@ function chooseDense(
   return dense;
 }
 
-function leastCost<T extends { cost: number }>(options: readonly T[]): T | undefined {
-  let best: T | undefined;
-  for (const option of options) if (best === undefined || option.cost < best.cost) best = option;
+function leastCost(
+  options: readonly PricedDecision[],
+  dense: DenseTier,
+): PricedDecision | undefined {
+  let best: PricedDecision | undefined;
+  for (const option of options)
+    if (DECISIONS[option.decision]?.dense === dense && !(best && best.cost <= option.cost))
+      best = option;
   return best;
 }
 

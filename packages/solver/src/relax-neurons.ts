@@ -104,7 +104,12 @@ function mixSplits({ left, right, share }: ConcaveMaximum<Split>): Split {
 
 // Lines on the lower envelope, by rising slope, and above which rate each gives way to the one before.
 const hull = [0, 0, 0];
-const from = [0, 0, 0];
+const from = new Float64Array(3);
+// The lines themselves by tier, and the tiers by rising slope. This is the innermost loop of the
+// solver: what it works on is kept between calls.
+const base = new Float64Array(3);
+const slope = new Float64Array(3);
+const sorted = [0, 0, 0];
 
 function cheapestSplit(
   curve: FiringCurve,
@@ -113,15 +118,13 @@ function cheapestSplit(
   weights: ByTier,
   tiers: readonly number[],
 ): Split {
-  const base: ByTier = [0, 0, 0];
-  const slope: ByTier = [0, 0, 0];
   for (const tier of tiers) {
     const { perNeuron, perFiring } = lines[tier] as TierLine;
     const weight = weights[tier] as number;
     base[tier] = (prices[tier] as number) + weight * perNeuron;
     slope[tier] = weight * perFiring;
   }
-  const size = lowerEnvelope(base, slope, tiers);
+  const size = lowerEnvelope(tiers);
   const counts: ByTier = [0, 0, 0];
   const seconds: ByTier = [0, 0, 0];
   let value = 0;
@@ -145,10 +148,11 @@ function cheapestSplit(
 }
 
 /** Fills `hull` and `from`; gives how many lines are on the envelope. */
-function lowerEnvelope(base: ByTier, slope: ByTier, tiers: readonly number[]): number {
-  const sorted = bySlope(slope, tiers);
+function lowerEnvelope(tiers: readonly number[]): number {
+  sortBySlope(tiers);
   let size = 0;
-  for (const line of sorted) {
+  for (let i = 0; i < tiers.length; i++) {
+    const line = sorted[i] as number;
     let start = Number.POSITIVE_INFINITY;
     let covered = false;
     while (size > 0) {
@@ -172,13 +176,15 @@ function lowerEnvelope(base: ByTier, slope: ByTier, tiers: readonly number[]): n
   return size;
 }
 
-function bySlope(slope: ByTier, tiers: readonly number[]): number[] {
-  const sorted = [...tiers];
-  for (let i = 1; i < sorted.length; i++)
-    for (let j = i; j > 0; j--) {
-      const [a, b] = [sorted[j - 1] as number, sorted[j] as number];
-      if ((slope[a] as number) <= (slope[b] as number)) break;
-      [sorted[j - 1], sorted[j]] = [b, a];
+function sortBySlope(tiers: readonly number[]): void {
+  for (let i = 0; i < tiers.length; i++) {
+    const tier = tiers[i] as number;
+    let at = i;
+    for (; at > 0; at--) {
+      const before = sorted[at - 1] as number;
+      if ((slope[before] as number) <= (slope[tier] as number)) break;
+      sorted[at] = before;
     }
-  return sorted;
+    sorted[at] = tier;
+  }
 }

@@ -3,7 +3,7 @@ import { fillBudgets, keepBudgets, settleBorders } from './adjust-choice.js';
 import { decisionPath } from './decision-path.js';
 import { checkChoice, evaluateChoice } from './evaluate-choice.js';
 import { coarseCurve, type FiringCurve, fullCurve } from './firing-curve.js';
-import { type Branch, boundOfBranches, branchLatency } from './latency-branches.js';
+import { type Branch, branchLatency, proveBound } from './latency-branches.js';
 import { DECISIONS, type DualPoint, type DualSearch, maximiseDual } from './latency-dual.js';
 import type { DenseTier, PlacementChoice, PlacementProblem, ProblemSolution } from './problem.js';
 import type { ByTier } from './relax-neurons.js';
@@ -20,6 +20,8 @@ const CURVE_POINTS = 96;
 /** Sums over half a million neurons are this exact, relative. */
 const ROUNDING = 1e-12;
 const MAX_STATES = 4_000;
+/** A choice this close to what parts of neurons would reach is good. */
+const NEAR = 1e-4;
 
 /**
  * Places neurons and dense parts so that a token takes least time.
@@ -43,26 +45,34 @@ export function solveLatency(
   requireRoom(problem);
   const coarse = problem.layers.map(({ firing }) => coarseCurve(firing, CURVE_POINTS));
   const full = problem.layers.map(({ firing }) => fullCurve(firing));
-  const rough = maximiseDual(problem, startOf(problem, coarse));
-  const branches = branchLatency(problem, { ...startOf(problem, coarse), guess: rough.prices });
-  const proven = boundOfBranches(problem, full, branches);
-
   const listed = solveByOptions(problem, { maxStates: MAX_STATES, deadline });
+
   let choice = listed?.choice;
-  if (!listed?.exact)
-    for (const branch of branches) {
-      const near = solveBranch(problem, { coarse, full, branch, deadline });
-      choice = better(problem, choice, near);
-    }
+  let value = choice === undefined ? Number.POSITIVE_INFINITY : secondsOf(problem, choice);
+  const solve = (branch: Branch): number => {
+    if (listed?.exact) return value;
+    const near = solveBranch(problem, { coarse, full, branch, deadline });
+    const seconds = near === undefined ? Number.POSITIVE_INFINITY : secondsOf(problem, near);
+    if (seconds < value) [choice, value] = [near, seconds];
+    return seconds;
+  };
+  const search = startOf(problem, coarse);
+  const branches = branchLatency(problem, { ...search, known: value, solve, deadline });
   if (choice === undefined) throw noChoice(problem);
-  const value = evaluateChoice(problem, choice).seconds;
-  const bound = Math.min(value, proven - ROUNDING * Math.abs(proven));
-  const [gpu, cpu, flash] = (branches[0] as Branch).point.prices;
+  const proven = proveBound(problem, branches, startOf(problem, full), value);
+  const bound = Math.min(value, proven.bound - ROUNDING * Math.abs(proven.bound));
+  const [gpu, cpu, flash] = proven.prices;
   const gap = value === 0 ? 0 : (value - bound) / value;
   return { choice, value, bound, gap, shadowPrices: { gpu, cpu, flash } };
 }
 
-interface BranchSearch {
+/** Seconds per token; infinite for a choice that breaks a constraint. */
+function secondsOf(problem: PlacementProblem, choice: PlacementChoice): number {
+  if (checkChoice(problem, choice) !== null) return Number.POSITIVE_INFINITY;
+  return evaluateChoice(problem, choice).seconds;
+}
+
+interface BranchSolve {
   coarse: readonly FiringCurve[];
   full: readonly FiringCurve[];
   branch: Branch;
@@ -72,11 +82,11 @@ interface BranchSearch {
 /** Whole decisions first, then what their prices say about the neurons, then single neurons. */
 function solveBranch(
   problem: PlacementProblem,
-  { coarse, full, branch, deadline }: BranchSearch,
+  { coarse, full, branch, deadline }: BranchSolve,
 ): PlacementChoice | undefined {
   const { scope, point } = branch;
   const { prices } = point;
-  const head = scope.head as DenseTier;
+  const { head } = scope;
   const path = decisionPath(problem, coarse, prices, point.dense);
   const tried = new Map<number, number>();
   const valueAt = (position: number): number => {
@@ -162,7 +172,22 @@ function roundChoice(
     choice.gpu.push(onGpu);
     choice.cpu.push(rates.flash ? Math.min(rest, Math.floor(cpu + 1e-6)) : rest);
   }
-  settleBorders(problem, choice, point.prices);
+  const rounded = structuredClone(choice);
+  const found = adjust(problem, choice, deadline);
+  if (found !== undefined && secondsOf(problem, found) <= point.value * (1 + NEAR)) return found;
+  // What is best for single neurons puts hot ones behind cold ones here: look for other borders.
+  settleBorders(problem, rounded, point.prices);
+  const settled = adjust(problem, rounded, deadline);
+  if (found === undefined || settled === undefined) return found ?? settled;
+  return secondsOf(problem, settled) < secondsOf(problem, found) ? settled : found;
+}
+
+/** Makes a choice keep the budgets, and use them up. */
+function adjust(
+  problem: PlacementProblem,
+  choice: PlacementChoice,
+  deadline: number,
+): PlacementChoice | undefined {
   if (!keepBudgets(problem, choice)) return undefined;
   fillBudgets(problem, choice, deadline);
   return choice;
@@ -188,20 +213,6 @@ function startOf(problem: PlacementProblem, curves: readonly FiringCurve[]): Dua
   const guess = Math.max(seconds, 1e-12) / Math.max(bytes, 1);
   const limit = guess * 1e9;
   return { curves, tolerance: 2e-6, guess: [guess, guess, guess], limit: [limit, limit, limit] };
-}
-
-function better(
-  problem: PlacementProblem,
-  ...choices: (PlacementChoice | undefined)[]
-): PlacementChoice | undefined {
-  let best: PlacementChoice | undefined;
-  let least = Number.POSITIVE_INFINITY;
-  for (const choice of choices) {
-    if (choice === undefined || checkChoice(problem, choice) !== null) continue;
-    const { seconds } = evaluateChoice(problem, choice);
-    if (seconds < least) [best, least] = [choice, seconds];
-  }
-  return best;
 }
 
 function noChoice(problem: PlacementProblem): PipelineError {
