@@ -11,6 +11,8 @@ export function createProgram(): Command {
     .description('Runs language models by computing only the neurons that fire.')
     .version(manifest.version, '-V, --version', 'print the version')
     .helpCommand(false)
+    // What stands after a command is the command's; `profile merge` needs it.
+    .enablePositionalOptions()
     .exitOverride()
     .showHelpAfterError('Run with --help to see what is possible.')
     .addHelpText(
@@ -77,6 +79,8 @@ export function createProgram(): Command {
     );
   withJson(inspect);
 
+  addProfile(program);
+
   const probe = program
     .command('probe')
     .description('measure the memory tiers of this machine')
@@ -97,6 +101,39 @@ export function createProgram(): Command {
     .description('the demo model tells a story and shows what it skipped')
     .action(async () => (await import('./commands/demo.js')).demo());
   return program;
+}
+
+/** `profile [MODEL]`, and what is done with profiles that are there. */
+function addProfile(program: Command): void {
+  const profile = program
+    .command('profile [MODEL]')
+    .description('count which neurons fire on a text; also: profile merge, profile import')
+    // What stands after `merge` or `import` is theirs, also where the options have one name.
+    .enablePositionalOptions()
+    .option('--corpus <file...>', 'texts, folders, globs or - for stdin; NAME=PATH counts it apart')
+    .option('-o, --output <file>', 'write the profile; FILE.partial keeps progress')
+    .option('--tokens <n>', 'read at most n tokens, over all shards', wholeNumber(1), 131_072)
+    .option('--context <n>', 'tokens per window (default: 512)', wholeNumber(1))
+    .option('--shard <i/n>', 'do one part of the run; auto/N takes i from Kubernetes or Slurm')
+    .option('--seed <s>', 'order in which documents are drawn', wholeNumber(0), 0)
+    .option('--text-key <key>', 'field of JSON lines that holds the text (default: text)')
+    .option('--sparsity <share>', 'not to count as firing, for SiLU and GELU', number(0, 1))
+    .option('--no-coactivation', 'do not keep which neurons fire together')
+    .option('--restart', 'forget the progress of an earlier call')
+    .action(async (model, options) =>
+      (await import('./commands/profile.js')).profile(model, options),
+    );
+  withJson(withModel(profile));
+
+  const merge = profile
+    .command('merge <FILE...>')
+    .description('add profiles of one model up: shards of a run, or runs over other texts')
+    .option('-o, --output <file>', 'write the profile')
+    .option('--allow-overlap', 'also where two profiles counted the same text')
+    .action(async (files, options) =>
+      (await import('./commands/profile-merge.js')).merge(files, options),
+    );
+  withJson(merge);
 }
 
 /** What every command that loads a model takes. */

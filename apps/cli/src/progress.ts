@@ -5,7 +5,8 @@ const SHOW_AFTER_MS = 400;
 
 /** A bar on stderr that appears when something takes a while, and only for a person. */
 export interface Progress extends Disposable {
-  update(done: number, total: number): void;
+  /** `detail` stands behind the bar. */
+  update(done: number, total: number, detail?: string): void;
 }
 
 /**
@@ -18,7 +19,7 @@ export async function startProgress(title: string): Promise<Progress> {
   const { SingleBar, Presets } = await import('cli-progress');
   const bar = new SingleBar(
     {
-      format: `${title} ${errorColors.cyan('{bar}')} {percentage} %`,
+      format: `${title} ${errorColors.cyan('{bar}')} {percentage} %  {detail}`,
       stream: process.stderr,
       hideCursor: true,
       clearOnComplete: true,
@@ -29,11 +30,11 @@ export async function startProgress(title: string): Promise<Progress> {
   const start = performance.now();
   let shown = false;
   return {
-    update(done, total) {
+    update(done, total, detail = '') {
       if (!shown && performance.now() - start < SHOW_AFTER_MS) return;
-      if (!shown) bar.start(1, 0);
+      if (!shown) bar.start(1, 0, { detail });
       shown = true;
-      bar.update(total > 0 ? done / total : 1);
+      bar.update(total > 0 ? done / total : 1, { detail });
     },
     [Symbol.dispose]() {
       if (shown) bar.stop();

@@ -1,4 +1,12 @@
-import type { Engine, EngineInfo, GenerateOptions, Session } from '@thermocline/contracts';
+import type {
+  ActivationProfile,
+  Engine,
+  EngineInfo,
+  GenerateOptions,
+  Session,
+} from '@thermocline/contracts';
+import { type Corpus, type ProfileOptions, profileModel } from '@thermocline/profiler';
+import { activationSource } from './activation-source.js';
 import { Conversation, type ConversationOptions } from './conversation.js';
 import { type ModelGeneration, startGeneration } from './generation.js';
 import { resolveMode } from './mode.js';
@@ -71,6 +79,19 @@ export class Model {
     } finally {
       await session.close();
     }
+  }
+
+  /**
+   * Counts how often each neuron fires while the model reads a corpus.
+   *
+   * @throws PipelineError as `profileModel` of `@thermocline/profiler`
+   *
+   * @example
+   * await using corpus = await openCorpus(['stories.txt']);
+   * const profile = await model.profile(corpus, { tokens: 131_072 });
+   */
+  async profile(corpus: Corpus, options: ProfileOptions = {}): Promise<ActivationProfile> {
+    return await profileModel(activationSource(this.engine), corpus, options);
   }
 
   /** Ends what runs and frees the weights. Safe at any moment, and twice. */

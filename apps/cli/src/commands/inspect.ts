@@ -39,7 +39,7 @@ export async function inspect(file: string | undefined, options: InspectOptions)
 async function inspectKind(kind: FileKind, path: string, options: InspectOptions): Promise<Report> {
   const { all = false, html, svg } = options;
   if (kind === 'profile') {
-    const report = await inspectProfile(path);
+    const report = await inspectProfile(path, { all });
     await writePictures(path, report, { html, svg });
     return report;
   }

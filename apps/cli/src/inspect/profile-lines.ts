@@ -5,6 +5,7 @@ import { bar, sparkline } from '../bars.js';
 import { formatCount, formatShare } from '../format.js';
 import { table } from '../table.js';
 import { type colors, oneLine } from '../terminal.js';
+import { type ReportOptions, shorten } from './report.js';
 import { describeShards, shardRuns } from './shard-runs.js';
 
 type Colors = typeof colors;
@@ -17,12 +18,13 @@ export function profileLines(
   { shards = [] }: ActivationProfile,
   summary: ProfileSummary,
   colors: Colors,
+  { all = false }: Partial<ReportOptions> = {},
 ): string[] {
   return [
     layerTable(summary, colors),
     '',
     ...modelLines(summary.model),
-    ...magnitudeLines(summary, colors),
+    ...magnitudeLines(summary, colors, { all }),
     ...domainLines(summary, colors),
     ...shardRuns(shards).map((run) => colors.yellow(`  part of a run: ${describeShards(run)}`)),
   ];
@@ -59,7 +61,11 @@ function modelLines({ neuronsFor80Percent, neurons, gini, curve }: FiringSummary
   ];
 }
 
-function magnitudeLines({ layers }: ProfileSummary, colors: Colors): string[] {
+function magnitudeLines(
+  { layers }: ProfileSummary,
+  colors: Colors,
+  options: ReportOptions,
+): string[] {
   const known = layers.flatMap(({ magnitudes }, layer) =>
     magnitudes && magnitudes.quantiles.length > 0 ? [{ layer, ...magnitudes }] : [],
   );
@@ -78,7 +84,9 @@ function magnitudeLines({ layers }: ProfileSummary, colors: Colors): string[] {
   return [
     '',
     colors.dim('  Magnitudes |h| that are not zero, below which … lie (± 4.4 %)'),
-    table(rows, { head, right: head.map((_, column) => column) }),
+    ...shorten(rows, options, (shown) =>
+      table(shown, { head, right: head.map((_, column) => column) }),
+    ),
   ];
 }
 

@@ -3,7 +3,7 @@ import { type ProfileSummary, summarizeProfile } from '@thermocline/runtime';
 import { colors } from '../terminal.js';
 import { profileJson } from './profile-json.js';
 import { profileLines } from './profile-lines.js';
-import { heading, originReport, type Report } from './report.js';
+import { heading, originReport, type Report, type ReportOptions } from './report.js';
 
 /** A report, and what pictures of the profile are drawn from. */
 export interface ProfileReport extends Report {
@@ -12,7 +12,7 @@ export interface ProfileReport extends Report {
 }
 
 /** An activation profile: per layer how many neurons fire, and how unequal they are. */
-export async function inspectProfile(path: string): Promise<ProfileReport> {
+export async function inspectProfile(path: string, options: ReportOptions): Promise<ProfileReport> {
   const profile = await readActivationProfile(path);
   const summary = summarizeProfile(profile);
   const origin = originReport(profile);
@@ -24,7 +24,7 @@ export async function inspectProfile(path: string): Promise<ProfileReport> {
       heading('activation profile'),
       ...origin.lines,
       '',
-      ...profileLines(profile, summary, colors),
+      ...profileLines(profile, summary, colors, options),
     ],
   };
 }
