@@ -35,47 +35,64 @@ export async function countWindows(
   run: ProfileRun,
   state: RunState,
   pass: Pass,
-  { checkpoint, groupMs, onProgress, signal }: Companions,
+  companions: Companions,
 ): Promise<number> {
+  const { checkpoint, groupMs, onProgress, signal } = companions;
   const sum = { ...pass.sum, ...(signal && { signal }) };
-  let [cut, group, groupTokens] = [0, [] as CorpusWindow[], 0];
+  const seen = { tokens: 0 };
+  let [group, tokens] = [[] as CorpusWindow[], 0];
   // Grows from one window to what can be read in the time.
   let target = 1;
   const count = async () => {
     const started = performance.now();
     addTally(state.tally, await sumGroup(run, group, sum));
-    for (const { source, tokens } of group) {
-      state.taken[source] = (state.taken[source] as number) + tokens.length;
-    }
+    for (const window of group) addAt(state.taken, window.source, window.tokens.length);
     state.next = (group.at(-1) as CorpusWindow).index + 1;
-    target = nextTarget(groupTokens, performance.now() - started, groupMs);
-    [group, groupTokens] = [[], 0];
+    target = nextTarget(tokens, performance.now() - started, groupMs);
+    [group, tokens] = [[], 0];
     const done = tokensOf(state);
     onProgress?.(done, pass.expected && Math.max(done, pass.expected), state.phase);
     await checkpoint?.saveIfDue(state);
   };
-  const skipped = state.taken.map(() => 0);
-  const saved = [...state.taken];
+  for await (const window of windowsLeft(run, state, pass, companions, seen)) {
+    group.push(window);
+    tokens += window.tokens.length;
+    if (tokens >= target) await count();
+  }
+  if (group.length > 0) await count();
+  if (seen.tokens === 0) throw emptyCorpus(run);
+  return seen.tokens;
+}
+
+/** The windows of a pass that are not counted yet. Adds up in `seen` what is cut for that. */
+async function* windowsLeft(
+  run: ProfileRun,
+  state: RunState,
+  pass: Pass,
+  { checkpoint, signal }: Companions,
+  seen: { tokens: number },
+): AsyncGenerator<CorpusWindow> {
+  const { next, taken } = state;
+  const saved = [...taken];
+  const skipped = taken.map(() => 0);
   let left = (pass.enough ?? Number.POSITIVE_INFINITY) - tokensOf(state);
+  let skips = next > 0;
   for await (const window of cutWindows(run.source, run.corpus, run.cut)) {
     signal?.throwIfAborted();
-    cut += window.tokens.length;
+    const { length } = window.tokens;
+    seen.tokens += length;
     if (!pass.takes(window)) continue;
-    if (window.index < state.next) {
-      skipped[window.source] = (skipped[window.source] as number) + window.tokens.length;
+    if (window.index < next) {
+      addAt(skipped, window.source, length);
       continue;
     }
-    requireSame(saved, skipped, checkpoint);
-    if (left <= 0) break;
-    group.push(window);
-    groupTokens += window.tokens.length;
-    left -= window.tokens.length;
-    if (groupTokens >= target) await count();
+    if (skips) requireSame(saved, skipped, checkpoint?.path ?? '');
+    skips = false;
+    if (left <= 0) return;
+    left -= length;
+    yield window;
   }
-  if (cut === 0) throw emptyCorpus(run);
-  requireSame(saved, skipped, checkpoint);
-  if (group.length > 0) await count();
-  return cut;
+  if (skips) requireSame(saved, skipped, checkpoint?.path ?? '');
 }
 
 /** Sums a group, each domain for itself. */
@@ -99,20 +116,19 @@ function nextTarget(tokens: number, elapsedMs: number, groupMs: number): number 
 }
 
 /** What is passed over must be what was counted: the corpus may read differently today. */
-function requireSame(
-  saved: readonly number[],
-  skipped: readonly number[],
-  checkpoint: Checkpoint | undefined,
-): void {
+function requireSame(saved: readonly number[], skipped: readonly number[], path: string): void {
   const wrong = saved.findIndex((tokens, source) => tokens !== skipped[source]);
   if (wrong < 0) return;
-  const path = checkpoint?.path ?? '';
   const reason = `counts ${saved[wrong]} tokens of source ${wrong}, where there are ${skipped[wrong]} now`;
   throw new PipelineError(
     'CHECKPOINT_MISMATCH',
     `${path}: the progress saved there ${reason}. Begin again with restart (--restart).`,
     { path, reason },
   );
+}
+
+function addAt(numbers: number[], index: number, value: number): void {
+  numbers[index] = (numbers[index] as number) + value;
 }
 
 function emptyCorpus({ corpus }: ProfileRun): PipelineError<'CORPUS_INVALID'> {
