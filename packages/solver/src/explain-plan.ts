@@ -1,6 +1,7 @@
 import {
   type ActivationProfile,
   type HardwareInfo,
+  isPipelineError,
   type LayerActivations,
   type LayerPlacement,
   PipelineError,
@@ -144,10 +145,7 @@ export async function explainPlacement(
       neurons: byTier((tier) => (placed.shares[layer] as Record<Tier, TierShare>)[tier].neurons),
       seconds,
     })),
-    oneMoreGiB: [
-      ...(hardware.tiers.gpu ? [await oneMore(setup, 'gpu', secondsPerToken)] : []),
-      await oneMore(setup, 'cpu', secondsPerToken),
-    ],
+    oneMoreGiB: await oneMoreGiB(setup, secondsPerToken),
   };
 }
 
@@ -211,22 +209,33 @@ function slowestTier({ ffn }: LayerTime): Tier | null {
   return seconds === 0 ? null : (TIERS.find((tier) => ffn[tier] === seconds) ?? null);
 }
 
-/** Solves again with a bigger budget, be it more than the machine has. */
-async function oneMore(
+/** Solves again with bigger budgets, be they more than the machine has. */
+async function oneMoreGiB(setup: ProblemInput, before: number): Promise<OneMoreGiB[]> {
+  const more: OneMoreGiB[] = [];
+  for (const tier of ['gpu', 'cpu'] as const) {
+    if (setup.hardware.tiers[tier] === undefined) continue;
+    const after = await secondsWithMore(setup, tier);
+    if (after === null) continue;
+    const savedSeconds = Math.max(0, before - after);
+    more.push({ tier, secondsPerToken: after, tokensPerSecond: 1 / after, savedSeconds });
+  }
+  return more;
+}
+
+/** `null` where even that is too little: a plan of others may leave out what has to be there. */
+async function secondsWithMore(
   { model, hardware, settings, firing }: ProblemInput,
   tier: 'gpu' | 'cpu',
-  before: number,
-): Promise<OneMoreGiB> {
+): Promise<number | null> {
   const budgetBytes = { ...settings.budgetBytes, [tier]: settings.budgetBytes[tier] + GIB };
   const input = { model, hardware, settings: { ...settings, budgetBytes }, firing };
-  const { setup, solution } = await solveProblem(input);
-  const after = placementFigures(setup, placedByChoice(setup, solution.choice)).secondsPerToken;
-  return {
-    tier,
-    secondsPerToken: after,
-    tokensPerSecond: 1 / after,
-    savedSeconds: Math.max(0, before - after),
-  };
+  try {
+    const { setup, solution } = await solveProblem(input);
+    return placementFigures(setup, placedByChoice(setup, solution.choice)).secondsPerToken;
+  } catch (error) {
+    if (isPipelineError(error, 'PLACEMENT_INFEASIBLE')) return null;
+    throw error;
+  }
 }
 
 /** A plan's sums from its own order, which need not be by firing rate. */

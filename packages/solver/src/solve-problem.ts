@@ -40,7 +40,7 @@ async function solveSetup(setup: ProblemSetup): Promise<SolvedProblem> {
 async function solve(problem: PlacementProblem, settings: Settings): Promise<ProblemSolution> {
   const { objective, method, timeLimitMs } = settings;
   const limit = timeLimitMs === undefined ? {} : { timeLimitMs };
-  if (method === 'highs') return await solveWithHighs(problem, { objective, ...limit });
+  if (method === 'highs') return solveWithHighs(problem, { objective, ...limit });
   return objective === 'impact' ? solveImpact(problem, limit) : solveLatency(problem, limit);
 }
 
