@@ -77,6 +77,16 @@ const cases: [name: string, values: fc.Arbitrary<unknown>, action: Action][] = [
   ['setPlan plan', wrong.filter((v) => v !== null), (v) => engine.setPlan(v)],
   ['sum windows', wrong, (v) => engine.sum(v)],
   ['sum window', wrong, (v) => engine.sum([v])],
+  ['sum options', notObject, (v) => engine.sum([], v)],
+  ['sum thresholds', wrong, (v) => engine.sum([], { thresholds: v })],
+  [
+    'sum a threshold',
+    wrong.filter((v) => v !== 0.5 && v !== 2 ** 60),
+    (v) => engine.sum([], { thresholds: thresholdsWith(v) }),
+  ],
+  ['sum sketch', wrong, (v) => engine.sum([], { sketch: v })],
+  ['sum salt', wrong, (v) => engine.sum([], { sketch: { salt: v } })],
+  ['sum signal', wrong, (v) => engine.sum([], { signal: v })],
   ['observe windows', wrong, (v) => first(engine.observe(v, { streams: ['residual'] }))],
   ['observe options', notObject, (v) => first(engine.observe([], v))],
   ['observe streams', wrong, (v) => first(engine.observe([], { streams: [v] }))],
@@ -87,6 +97,10 @@ const cases: [name: string, values: fc.Arbitrary<unknown>, action: Action][] = [
   ],
 ];
 
+const thresholdsWith = (value: never) =>
+  Array<never>(engine.info.model.layers)
+    .fill(0 as never)
+    .with(-1, value);
 const generate = (options: object) => session.generate([1], options).result;
 const first = (batches: AsyncIterable<unknown>) => batches[Symbol.asyncIterator]().next();
 

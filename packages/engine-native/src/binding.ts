@@ -1,5 +1,6 @@
 import { createRequire } from 'node:module';
 import type {
+  ActivationSums,
   EngineInfo,
   Evaluation,
   GenerateResult,
@@ -177,9 +178,15 @@ export interface NativeBinding {
   nextObservation(observation: ObservationHandle): NativeCall<ObservationBatch | null>;
   finishObservation(observation: ObservationHandle): void;
   cancelObservation(observation: ObservationHandle): void;
-  startSum(engine: EngineHandle): SumHandle;
-  sumWindow(sum: SumHandle, reader: SessionHandle, tokens: Int32Array): NativeCall<void>;
-  sumResult(sum: SumHandle): { tokens: number[]; fires: BigInt64Array[]; absSum: Float64Array[] };
+  startSum(engine: EngineHandle, thresholds: Float64Array, salt: number | null): SumHandle;
+  sumWindow(
+    sum: SumHandle,
+    reader: SessionHandle,
+    tokens: Int32Array,
+    document: number,
+    position: number,
+  ): NativeCall<void>;
+  sumResult(sum: SumHandle): NativeCall<ActivationSums>;
 
   openTokenizer(path: string): NativeCall<TokenizerHandle>;
   engineTokenizer(engine: EngineHandle): TokenizerHandle;

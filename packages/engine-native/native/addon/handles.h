@@ -8,6 +8,7 @@
 #include "addon/handle.h"
 #include "engine/engine.h"
 #include "engine/observer.h"
+#include "engine/sum_observer.h"
 #include "tokenizer/tokenizer.h"
 
 namespace thermocline::addon {
@@ -64,7 +65,11 @@ struct SumHandle {
   static constexpr napi_type_tag kTag = {0x7e2d06c55a0b4c19, 0x9f6ad21b8c3e4704};
   static constexpr const char* kName = "a sum";
 
-  std::shared_ptr<SumObserver> observer;
+  SumHandle(std::shared_ptr<OpenEngine> of, std::shared_ptr<SumObserver> sums)
+      : open(std::move(of)), observer(std::move(sums)) {}
+
+  const std::shared_ptr<OpenEngine> open;
+  const std::shared_ptr<SumObserver> observer;
 };
 
 struct TokenizerHandle {

@@ -23,6 +23,26 @@ uint32_t ReadLabel(Napi::Value value, const char* name) {
   return static_cast<uint32_t>(label);
 }
 
+// Empty, or one for each layer.
+std::vector<double> ReadThresholds(Napi::Value value, size_t n_layers) {
+  if (!value.IsTypedArray() ||
+      value.As<Napi::TypedArray>().TypedArrayType() != napi_float64_array) {
+    throw Napi::TypeError::New(value.Env(), "thresholds must be a Float64Array");
+  }
+  const auto array = value.As<Napi::Float64Array>();
+  const size_t n = array.ElementLength();
+  if (n != 0 && n != n_layers) {
+    throw Napi::RangeError::New(value.Env(), "thresholds must be one for each layer");
+  }
+  std::vector<double> thresholds(n);
+  for (size_t i = 0; i < n; ++i) {
+    thresholds[i] = array[i];
+    if (thresholds[i] >= 0) continue;
+    throw Napi::RangeError::New(value.Env(), "thresholds must not be negative");
+  }
+  return thresholds;
+}
+
 Napi::Uint32Array FromLabels(Napi::Env env, const std::vector<uint32_t>& labels) {
   auto array = Napi::Uint32Array::New(env, labels.size());
   if (!labels.empty()) std::memcpy(array.Data(), labels.data(), labels.size() * sizeof(uint32_t));
@@ -100,45 +120,85 @@ Napi::Value CancelObservation(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
-// startSum(engine) -> handle
+// startSum(engine, thresholds: Float64Array, salt | null) -> handle
 Napi::Value StartSum(const Napi::CallbackInfo& info) {
-  const Engine& engine = UnwrapHandle<EngineHandle>(info.Env(), info[0]).engine();
-  auto handle = std::make_unique<SumHandle>();
-  handle->observer = std::make_shared<SumObserver>(engine.info().model.n_ff);
-  return WrapHandle(info.Env(), std::move(handle));
+  const auto open = UnwrapHandle<EngineHandle>(info.Env(), info[0]).open;
+  const std::vector<int64_t>& n_ff = open->engine->info().model.n_ff;
+  SumOptions options;
+  options.thresholds = ReadThresholds(info[1], n_ff.size());
+  if (!info[2].IsNull()) options.sketch_salt = ReadLabel(info[2], "salt");
+  auto observer = std::make_shared<SumObserver>(n_ff, std::move(options));
+  return WrapHandle(info.Env(), std::make_unique<SumHandle>(open, std::move(observer)));
 }
 
-// sumWindow(sum, session, tokens)
+// sumWindow(sum, session, tokens, document, position): resolves when it is read
 Napi::Value SumWindow(const Napi::CallbackInfo& info) {
   const auto observer = UnwrapHandle<SumHandle>(info.Env(), info[0]).observer;
   const auto& reader = UnwrapHandle<SessionHandle>(info.Env(), info[1]);
   std::vector<TokenId> tokens = ReadTokens(info[2], "tokens");
+  observer->Label({ReadLabel(info[3], "document")}, {ReadLabel(info[4], "position")});
   const auto [call, value] = Environment::Of(info.Env()).Begin({info[0], info[1]});
   ReadWindow(call, reader, std::move(tokens), observer);
   return value;
 }
 
-// sumResult(sum) -> {tokens, fires, absSum}. REQUIRES: no window is being read.
-Napi::Value SumResult(const Napi::CallbackInfo& info) {
-  const Napi::Env env = info.Env();
-  const SumObserver& sums = *UnwrapHandle<SumHandle>(env, info[0]).observer;
-  Napi::Array fires = Napi::Array::New(env, sums.fires().size());
-  Napi::Array abs_sum = Napi::Array::New(env, sums.abs_sum().size());
-  for (size_t layer = 0; layer < sums.fires().size(); ++layer) {
-    const auto& counts = sums.fires()[layer];
-    const auto& totals = sums.abs_sum()[layer];
-    auto count_array = Napi::BigInt64Array::New(env, counts.size(), napi_bigint64_array);
-    auto total_array = Napi::Float64Array::New(env, totals.size());
-    std::memcpy(count_array.Data(), counts.data(), counts.size() * sizeof(int64_t));
-    std::memcpy(total_array.Data(), totals.data(), totals.size() * sizeof(double));
-    fires.Set(static_cast<uint32_t>(layer), count_array);
-    abs_sum.Set(static_cast<uint32_t>(layer), total_array);
+// One array per layer, as JavaScript has them.
+template <typename JsArray, typename Values>
+Napi::Array FromLayers(Napi::Env env, const std::vector<SumObserver::Layer>& layers,
+                       Values values) {
+  Napi::Array arrays = Napi::Array::New(env, layers.size());
+  for (size_t l = 0; l < layers.size(); ++l) {
+    const auto& from = values(l);
+    JsArray array = JsArray::New(env, from.size());
+    if (!from.empty()) std::memcpy(array.Data(), from.data(), from.size() * sizeof(from[0]));
+    arrays.Set(static_cast<uint32_t>(l), array);
   }
+  return arrays;
+}
+
+std::vector<double> Multiplied(const std::vector<double>& a, const std::vector<double>& b) {
+  std::vector<double> products(a.size());
+  for (size_t i = 0; i < a.size(); ++i) products[i] = a[i] * b[i];
+  return products;
+}
+
+Napi::Value FromSums(Napi::Env env, const SumObserver& sums, const DownNorms& norms) {
+  const auto& layers = sums.layers();
+  const auto layer = [&](size_t l) -> const SumObserver::Layer& { return layers[l]; };
+  std::vector<int64_t> tokens;
+  for (const auto& each : layers) tokens.push_back(each.tokens);
   Napi::Object object = Napi::Object::New(env);
-  object.Set("tokens", FromIntegers(env, sums.tokens()));
-  object.Set("fires", fires);
-  object.Set("absSum", abs_sum);
+  object.Set("tokens", FromIntegers(env, tokens));
+  object.Set("fires", FromLayers<Napi::BigInt64Array>(
+                          env, layers, [&](size_t l) -> auto& { return layer(l).fires; }));
+  object.Set("absSum", FromLayers<Napi::Float64Array>(
+                           env, layers, [&](size_t l) -> auto& { return layer(l).abs_sum; }));
+  object.Set("contribution", FromLayers<Napi::Float64Array>(env, layers, [&](size_t l) {
+               return Multiplied(layer(l).abs_sum, norms[l]);
+             }));
+  object.Set("magnitudes", FromLayers<Napi::BigInt64Array>(
+                               env, layers, [&](size_t l) -> auto& { return layer(l).magnitudes; }));
+  if (sums.sketching()) {
+    object.Set("coactivation", FromLayers<Napi::Uint32Array>(
+                                   env, layers, [&](size_t l) -> auto& { return layer(l).sketches; }));
+  }
   return object;
+}
+
+// sumResult(sum) -> ActivationSums. REQUIRES: no window is being read. The first call for an
+// engine reads the down matrices from the file.
+Napi::Value SumResult(const Napi::CallbackInfo& info) {
+  const auto& handle = UnwrapHandle<SumHandle>(info.Env(), info[0]);
+  Environment& environment = Environment::Of(info.Env());
+  const auto [call, value] = environment.Begin({info[0]});
+  environment.RunFor(call, [call = call, open = handle.open, observer = handle.observer] {
+    auto norms = open->engine->ReadDownNorms(call.cancel());
+    if (!norms.ok()) return call.Reject(norms.status());
+    call.Resolve([observer, norms = *norms](Napi::Env env) -> Napi::Value {
+      return FromSums(env, *observer, *norms);
+    });
+  });
+  return value;
 }
 
 }  // namespace

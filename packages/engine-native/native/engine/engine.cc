@@ -61,6 +61,7 @@ class LoadedEngine : public Engine {
   const Tokenizer& tokenizer() const override { return *tokenizer_; }
   std::vector<TierMemory> memory() const override { return {cpu_->memory()}; }
 
+  Result<std::shared_ptr<const DownNorms>> ReadDownNorms(const CancelFlag& cancel) override;
   Result<std::shared_ptr<Session>> CreateSession(const SessionOptions& options) override;
   void Step(std::vector<StepItem> items, StepOptions options, StepDone done) override;
   void Generate(std::shared_ptr<Session> session, std::vector<TokenId> prompt,
@@ -102,6 +103,8 @@ class LoadedEngine : public Engine {
   bool closed_ = false;
   std::unique_ptr<Scheduler> scheduler_;
   std::mutex close_mutex_;
+  std::mutex norms_mutex_;
+  std::shared_ptr<const DownNorms> down_norms_;  // once they were asked for
 };
 
 Status LoadedEngine::Load(const std::string& path, const EngineOptions& options) {
@@ -234,6 +237,20 @@ Status LoadedEngine::ReserveAndRead(const EngineOptions& options) {
                                        kMaxBatchTokens, info_.context));
   transformer_ = std::make_unique<Transformer>(std::move(transformer));
   return Status::Ok();
+}
+
+Result<std::shared_ptr<const DownNorms>> LoadedEngine::ReadDownNorms(const CancelFlag& cancel) {
+  {
+    const std::lock_guard lock(sessions_mutex_);
+    if (closed_) return Status(StatusCode::kClosed, "the engine is closed");
+  }
+  const std::lock_guard lock(norms_mutex_);
+  if (down_norms_ != nullptr) return down_norms_;
+  // From the file, which stays when the engine closes, and not from the weights, which do not.
+  ASSIGN_OR_RETURN(const WeightPlan plan, WeightPlan::Make(*file_, info_.model));
+  ASSIGN_OR_RETURN(DownNorms norms, LoadDownNorms(plan.ffn_blocks(), *kernels_, cancel.get()));
+  down_norms_ = std::make_shared<const DownNorms>(std::move(norms));
+  return down_norms_;
 }
 
 KvShape LoadedEngine::ShapeFor(int64_t context) const {

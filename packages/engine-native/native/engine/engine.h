@@ -16,6 +16,7 @@
 #include "engine/session.h"
 #include "engine/step.h"
 #include "io/model_file.h"
+#include "model/down_norms.h"
 #include "model/mode.h"
 #include "model/placement.h"
 #include "tiers/accountant.h"
@@ -89,6 +90,10 @@ class Engine {
   virtual const EngineInfo& info() const = 0;
   virtual const Tokenizer& tokenizer() const = 0;
   virtual std::vector<TierMemory> memory() const = 0;
+
+  // ‖down column‖ of every neuron, by id. Read from the model file at the first call, which takes
+  // as long as reading a third of it; from any thread. `cancel` may be null. kClosed, kAborted.
+  virtual Result<std::shared_ptr<const DownNorms>> ReadDownNorms(const CancelFlag& cancel) = 0;
 
   // kOutOfMemory when the KV cache does not fit the budget or the system. context 0: the engine's.
   virtual Result<std::shared_ptr<Session>> CreateSession(const SessionOptions& options) = 0;

@@ -1,7 +1,6 @@
 #include "engine/observer.h"
 
 #include <algorithm>
-#include <cmath>
 
 namespace thermocline {
 
@@ -71,31 +70,6 @@ void QueueObserver::Cancel() {
   queue_.clear();
   queued_rows_ = 0;
   changed_.notify_all();
-}
-
-SumObserver::SumObserver(std::vector<int64_t> n_ff) : tokens_(n_ff.size(), 0) {
-  for (const int64_t n : n_ff) {
-    fires_.emplace_back(static_cast<size_t>(n), 0);
-    abs_sum_.emplace_back(static_cast<size_t>(n), 0.0);
-  }
-}
-
-bool SumObserver::Wants(int64_t, Stream stream) const { return stream == Stream::kActivation; }
-
-Status SumObserver::OnRows(const ObservedRows& rows) {
-  const auto layer = static_cast<size_t>(rows.layer);
-  if (layer >= fires_.size() || static_cast<size_t>(rows.width) != fires_[layer].size()) {
-    return Status(StatusCode::kInvalidArgument, "the observer was made for another model");
-  }
-  tokens_[layer] += rows.rows;
-  for (int64_t t = 0; t < rows.rows; ++t) {
-    const float* const h = rows.values + t * rows.width;
-    for (size_t i = 0; i < static_cast<size_t>(rows.width); ++i) {
-      fires_[layer][i] += h[i] != 0 ? 1 : 0;
-      abs_sum_[layer][i] += std::fabs(static_cast<double>(h[i]));
-    }
-  }
-  return Status::Ok();
 }
 
 }  // namespace thermocline

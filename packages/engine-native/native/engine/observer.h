@@ -1,5 +1,5 @@
-// The two ways to watch a model read: row by row through a bounded queue, or summed
-// where the activations are.
+// Watches a model read, row by row through a bounded queue. (sum_observer.h adds up
+// instead.)
 #pragma once
 
 #include <condition_variable>
@@ -7,8 +7,6 @@
 #include <deque>
 #include <mutex>
 #include <optional>
-#include <span>
-#include <string>
 #include <vector>
 
 #include "model/observation.h"
@@ -53,25 +51,6 @@ class QueueObserver : public Observer {
   std::deque<ObservationBatch> queue_;
   int64_t queued_rows_ = 0;
   bool finished_ = false, cancelled_ = false;
-};
-
-// Counts firings (h != 0) and sums |h| per layer and neuron.
-class SumObserver : public Observer {
- public:
-  explicit SumObserver(std::vector<int64_t> n_ff);
-
-  bool Wants(int64_t layer, Stream stream) const override;
-  Status OnRows(const ObservedRows& rows) override;
-
-  // [layers][n_ff]; read them when no step is running.
-  const std::vector<std::vector<int64_t>>& fires() const { return fires_; }
-  const std::vector<std::vector<double>>& abs_sum() const { return abs_sum_; }
-  const std::vector<int64_t>& tokens() const { return tokens_; }
-
- private:
-  std::vector<std::vector<int64_t>> fires_;
-  std::vector<std::vector<double>> abs_sum_;
-  std::vector<int64_t> tokens_;
 };
 
 }  // namespace thermocline

@@ -4,6 +4,7 @@
 #include <thread>
 
 #include "engine/engine_testing.h"
+#include "engine/sum_observer.h"
 
 namespace thermocline {
 namespace {
@@ -60,16 +61,17 @@ TEST(Observer, WatchingChangesNothingAndBatchesAgree) {
     ASSERT_OK(step);
     for (size_t l = 0; l < 2; ++l) fired[l] += step->front().stats.fired[l];
   }
-  EXPECT_TRUE(sums->fires() == singly->fires());
-  EXPECT_TRUE(sums->tokens() == (std::vector<int64_t>{8, 8}));
   for (size_t l = 0; l < 2; ++l) {
+    const SumObserver::Layer& together = sums->layers()[l];
+    const SumObserver::Layer& alone = singly->layers()[l];
+    EXPECT_EQ(together.tokens, 8);
+    EXPECT_EQ(alone.tokens, 8);
+    EXPECT_TRUE(together.fires == alone.fires);
     int64_t total = 0;
-    for (const int64_t count : sums->fires()[l]) total += count;
+    for (const int64_t count : together.fires) total += count;
     EXPECT_EQ(static_cast<uint64_t>(total), fired[l]);
     EXPECT_EQ(watched->front().stats.fired[l], fired[l]);
-    for (size_t i = 0; i < 288; ++i) {
-      EXPECT_NEAR(sums->abs_sum()[l][i], singly->abs_sum()[l][i], 1e-12);
-    }
+    for (size_t i = 0; i < 288; ++i) EXPECT_NEAR(together.abs_sum[i], alone.abs_sum[i], 1e-12);
   }
 }
 

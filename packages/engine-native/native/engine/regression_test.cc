@@ -5,6 +5,7 @@
 #include <thread>
 
 #include "engine/engine_testing.h"
+#include "engine/sum_observer.h"
 
 namespace thermocline {
 namespace {

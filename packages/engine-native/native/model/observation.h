@@ -4,6 +4,7 @@
 #include <cstdint>
 
 #include "util/status.h"
+#include "util/thread_pool.h"
 
 namespace thermocline {
 
@@ -36,6 +37,7 @@ struct ObservedRows {
   int64_t rows = 0;
   int64_t width = 0;
   const float* values = nullptr;  // [rows][width]
+  ThreadPool* pool = nullptr;     // idle while the observer is called; may be null
 };
 
 // Called on the engine's thread, in reading order; may block, which is the back-pressure.

@@ -119,6 +119,10 @@ Result<SparseFfn::Layer> SparseFfn::PlaceParts(const std::vector<FfnBlockSource>
     }
     first_id += block.n_neurons;
   }
+  if (layer.parts.size() == 1) {
+    const std::vector<uint32_t>& ids = layer.parts.front().ids;
+    layer.by_id = std::is_sorted(ids.begin(), ids.end());  // all of them, hence 0, 1, 2, …
+  }
   return layer;
 }
 
@@ -137,7 +141,9 @@ Status SparseFfn::Run(int64_t index, Mode mode, const TensorView& input, const A
     work.input = input;
     work.x = x;
     work.skip_zeros = mode == Mode::kExact;
-    if (h != nullptr) {
+    if (h != nullptr && layer.by_id) {
+      work.h = {h, static_cast<size_t>(x.n_tokens * part.n)};
+    } else if (h != nullptr) {
       part.h.resize(static_cast<size_t>(x.n_tokens * part.n));
       work.h = part.h;
     }
@@ -148,7 +154,7 @@ Status SparseFfn::Run(int64_t index, Mode mode, const TensorView& input, const A
     RETURN_IF_ERROR(part.tier->Finish(part.handle, y, &outcome));
     totals->bytes_read[static_cast<size_t>(part.tier->tier())] += outcome.bytes_read;
     for (size_t t = 0; t < outcome.fired.size(); ++t) totals->fired[t] += outcome.fired[t];
-    if (h == nullptr) continue;
+    if (h == nullptr || layer.by_id) continue;
     for (int64_t t = 0; t < x.n_tokens; ++t) {
       for (int64_t p = 0; p < part.n; ++p) {
         h[t * layer.n_neurons + part.ids[static_cast<size_t>(p)]] =

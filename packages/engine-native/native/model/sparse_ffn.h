@@ -50,6 +50,7 @@ class SparseFfn {
   struct Layer {
     int64_t n_neurons = 0;
     std::vector<PlacedPart> parts;
+    bool by_id = false;  // one part, whose positions are the neurons' ids
   };
   Result<Layer> PlaceParts(const std::vector<FfnBlockSource>& blocks, const LayerPlan& plan);
   static void Remove(Layer& layer);

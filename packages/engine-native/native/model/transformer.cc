@@ -363,6 +363,7 @@ Status Transformer::Observe(std::span<const ForwardItem> items, Observer* observ
     rows.rows = static_cast<int64_t>(end - begin);
     rows.width = width;
     rows.values = values + static_cast<int64_t>(begin) * width;
+    rows.pool = &pool_;
     RETURN_IF_ERROR(observer->OnRows(rows));
     begin = end;
   }

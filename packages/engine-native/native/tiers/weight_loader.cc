@@ -1,6 +1,7 @@
 #include "tiers/weight_loader.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "backends/layout.h"
 
@@ -30,6 +31,21 @@ Status ReadRowsInPieces(const ModelFile& file, const TensorInfo& tensor, int64_t
   return Status::Ok();
 }
 
+// A block's own columns [first, first + n) of `count` rows that others share, cut out so that they
+// look like a matrix of n columns.
+const std::byte* CutColumns(const TensorInfo& tensor, int64_t first, int64_t n, int64_t count,
+                            const std::byte* rows, std::vector<std::byte>* cut) {
+  if (n == tensor.shape.back()) return rows;
+  const int64_t row_bytes = RowBytes(tensor.type, tensor.shape.back());
+  const int64_t part_bytes = RowBytes(tensor.type, n);
+  const int64_t skip = first / BlockElements(tensor.type) * BlockBytes(tensor.type);
+  cut->resize(static_cast<size_t>(count * part_bytes));
+  for (int64_t i = 0; i < count; ++i) {
+    std::copy_n(rows + i * row_bytes + skip, part_bytes, cut->data() + i * part_bytes);
+  }
+  return cut->data();
+}
+
 }  // namespace
 
 Status LoadRows(const ModelFile& file, const TensorInfo& tensor, int64_t first, int64_t n,
@@ -53,26 +69,40 @@ Status LoadRows(const ModelFile& file, const TensorInfo& tensor, int64_t first, 
 Status LoadNeurons(const ModelFile& file, const TensorInfo& tensor, int64_t first, int64_t n,
                    std::span<const uint32_t> row_of, const NeuronMatrix& shape, std::byte* out) {
   const int64_t d_model = tensor.shape.front();
-  const int64_t file_cols = tensor.shape.back();
-  const int64_t block = BlockElements(tensor.type);
-  const int64_t row_bytes = RowBytes(tensor.type, file_cols);
-  const int64_t part_bytes = RowBytes(tensor.type, n);
-  const int64_t skip = first / block * BlockBytes(tensor.type);
-  // A block's own columns lie together in each row; cut them out so that PackNeurons sees a
-  // matrix of n columns.
   std::vector<std::byte> cut;
   return ReadRowsInPieces(
       file, tensor, 0, d_model, [&](int64_t row, int64_t count, const std::byte* bytes) {
-        if (n != file_cols) {
-          cut.resize(static_cast<size_t>(count * part_bytes));
-          for (int64_t i = 0; i < count; ++i) {
-            std::copy_n(bytes + i * row_bytes + skip, part_bytes, cut.data() + i * part_bytes);
-          }
-          bytes = cut.data();
-        }
-        PackNeurons(tensor.type, bytes, row, count, n, row_of.empty() ? nullptr : row_of.data(),
-                    shape, out);
+        PackNeurons(tensor.type, CutColumns(tensor, first, n, count, bytes, &cut), row, count, n,
+                    row_of.empty() ? nullptr : row_of.data(), shape, out);
       });
+}
+
+Result<std::vector<double>> LoadColumnNorms(const ModelFile& file, const TensorInfo& tensor,
+                                            int64_t first, int64_t n, const Kernels& kernels) {
+  RowMatrix packed;
+  packed.type = tensor.type;
+  packed.rows = 1;
+  packed.cols = n;
+  packed.row_bytes = RowBytes(tensor.type, n);
+  std::vector<std::byte> cut, row(static_cast<size_t>(packed.row_bytes));
+  packed.data = row.data();
+  std::vector<float> weights(static_cast<size_t>(n));
+  std::vector<double> norms(static_cast<size_t>(n), 0.0);
+  RETURN_IF_ERROR(ReadRowsInPieces(
+      file, tensor, 0, tensor.shape.front(),
+      [&](int64_t, int64_t count, const std::byte* bytes) {
+        const std::byte* const rows = CutColumns(tensor, first, n, count, bytes, &cut);
+        for (int64_t i = 0; i < count; ++i) {
+          PackRows(tensor.type, rows + i * packed.row_bytes, 1, n, row.data());
+          kernels.widen_row(packed, 0, weights.data());
+          for (size_t j = 0; j < weights.size(); ++j) {
+            const auto weight = static_cast<double>(weights[j]);
+            norms[j] += weight * weight;
+          }
+        }
+      }));
+  for (double& norm : norms) norm = std::sqrt(norm);
+  return norms;
 }
 
 Result<std::vector<float>> LoadVector(const ModelFile& file, const TensorInfo& tensor) {

@@ -24,6 +24,11 @@ Status LoadRows(const ModelFile& file, const TensorInfo& tensor, int64_t first, 
 Status LoadNeurons(const ModelFile& file, const TensorInfo& tensor, int64_t first, int64_t n,
                    std::span<const uint32_t> row_of, const NeuronMatrix& shape, std::byte* out);
 
+// Lengths of columns [first, first + n) of a down matrix [d_model][...], of the weights as they
+// are computed with: √Σ w² over the d_model rows, in double. `kernels` widens them.
+Result<std::vector<double>> LoadColumnNorms(const ModelFile& file, const TensorInfo& tensor,
+                                            int64_t first, int64_t n, const Kernels& kernels);
+
 // Reads a vector of a plain type as F32.
 Result<std::vector<float>> LoadVector(const ModelFile& file, const TensorInfo& tensor);
 

@@ -1,0 +1,110 @@
+#include "model/down_norms.h"
+
+#include <cmath>
+#include <memory>
+#include <vector>
+
+#include "backends/layout.h"
+#include "model/tiny_model.h"
+#include "model/weights.h"
+#include "tiers/weight_loader.h"
+#include "util/testing.h"
+
+namespace thermocline {
+namespace {
+
+constexpr DType kTypes[] = {DType::kF32, DType::kF16, DType::kBF16, DType::kQ8_0, DType::kQ4_0};
+
+struct Opened {
+  std::unique_ptr<ModelFile> file;
+  std::vector<std::vector<FfnBlockSource>> blocks;
+};
+
+Opened OpenBlocks(const TinyModel& model) {
+  const TemporaryFile path("norms.gguf");
+  EXPECT_OK(WriteTinyModel(model, path.path()));
+  Opened opened;
+  auto file = OpenModelFile(path.path());
+  EXPECT_OK(file);
+  if (!file.ok()) return opened;
+  opened.file = std::move(*file);
+  const auto hyperparameters = opened.file->hyperparameters();
+  EXPECT_OK(hyperparameters);
+  const auto plan = WeightPlan::Make(*opened.file, *hyperparameters);
+  EXPECT_OK(plan);
+  if (plan.ok()) opened.blocks = plan->ffn_blocks();
+  return opened;
+}
+
+// The length of what neuron j alone adds to the output when its activation is 1.
+double LengthOfOutput(const FfnBlockSource& block, int64_t j) {
+  const DType type = block.down->type;
+  std::vector<std::byte> data(
+      static_cast<size_t>(NeuronMatrixBytes(type, block.n_neurons, block.d_model)));
+  const NeuronMatrix down =
+      MakeNeuronMatrix(type, block.n_neurons, block.d_model, data.data());
+  EXPECT_OK(LoadNeurons(*block.file, *block.down, block.first_neuron, block.n_neurons, {}, down,
+                        data.data()));
+  const auto row = static_cast<uint32_t>(j);
+  const uint32_t position = 0;
+  const float h = 1;
+  std::vector<float> y(static_cast<size_t>(block.d_model), 0.0F);
+  ReferenceKernels().accumulate_neurons(down, {&row, &position, 1}, &h, y.data());
+  double squares = 0;
+  for (const float v : y) squares += static_cast<double>(v) * static_cast<double>(v);
+  return std::sqrt(squares);
+}
+
+TEST(DownNorms, AreTheLengthsOfWhatANeuronAdds) {
+  for (const DType type : kTypes) {
+    for (const char* arch : {"llama", "opt"}) {  // opt has biases, which do not count
+      TinyModel model;
+      model.arch = arch;
+      model.type = type;
+      if (model.arch == "opt") model.kv_heads = model.heads;
+      const Opened opened = OpenBlocks(model);
+      for (const char* kernels : {"auto", "scalar"}) {
+        const auto norms = LoadDownNorms(opened.blocks, *SelectKernels(kernels), nullptr);
+        ASSERT_OK(norms);
+        ASSERT_EQ(norms->size(), 2U);
+        for (size_t l = 0; l < 2; ++l) {
+          ASSERT_EQ((*norms)[l].size(), 288U);
+          for (const int64_t j : {0, 1, 31, 32, 150, 287}) {
+            const double expected = LengthOfOutput(opened.blocks[l][0], j);
+            EXPECT_TRUE(expected > 0);
+            EXPECT_NEAR((*norms)[l][static_cast<size_t>(j)], expected, 1e-6 * expected);
+          }
+        }
+      }
+    }
+  }
+}
+
+TEST(DownNorms, FollowBlocksThatShareATensor) {
+  for (const DType type : {DType::kF32, DType::kQ4_0}) {
+    TinyModel model;
+    model.type = type;
+    Opened opened = OpenBlocks(model);
+    const auto whole = LoadDownNorms(opened.blocks, ReferenceKernels(), nullptr);
+    ASSERT_OK(whole);
+    for (auto& layer : opened.blocks) {
+      FfnBlockSource second = layer[0];
+      layer[0].n_neurons = 96;
+      second.first_neuron = 96;
+      second.n_neurons = 288 - 96;
+      layer.push_back(second);
+    }
+    const auto cut = LoadDownNorms(opened.blocks, ReferenceKernels(), nullptr);
+    ASSERT_OK(cut);
+    EXPECT_TRUE(*cut == *whole);
+  }
+}
+
+TEST(DownNorms, CanBeAborted) {
+  const Opened opened = OpenBlocks({});
+  const std::atomic<bool> cancel{true};
+  EXPECT_STATUS(LoadDownNorms(opened.blocks, ReferenceKernels(), &cancel), StatusCode::kAborted);
+}
+
+}  // namespace
+}  // namespace thermocline
