@@ -8,6 +8,7 @@ export type { Corpus, CorpusDocument, CorpusFile } from './corpus.js';
 export { type Content, type CorpusOfOptions, corpusOf } from './corpus-of.js';
 export { type CutOptions, cutWindows } from './cut-windows.js';
 export type { CorpusWindow, Tokenizes } from './domain-windows.js';
+export { type ImportOptions, importActivations } from './import/import-activations.js';
 export { type MergeOptions, mergeProfiles, UNNAMED_DOMAIN } from './merge-profiles.js';
 export {
   type OpenCorpusOptions,

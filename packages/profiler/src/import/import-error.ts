@@ -1,0 +1,31 @@
+import { PipelineError } from '@thermocline/contracts';
+
+/** A file that contradicts itself, or holds what is not accepted. */
+export function damaged(
+  path: string,
+  reason: string,
+  remedy = 'Make the file again; it may be damaged or cut short',
+): PipelineError<'ARTIFACT_CORRUPT'> {
+  return new PipelineError('ARTIFACT_CORRUPT', `${path}: ${reason}. ${remedy}.`, { path, reason });
+}
+
+/** A sound file of another kind than is read. */
+export function otherFormat(
+  path: string,
+  expected: string,
+  found: string,
+  remedy: string,
+): PipelineError<'ARTIFACT_FORMAT'> {
+  const message = `${path}: this is ${found}, not ${expected}. ${remedy}.`;
+  return new PipelineError('ARTIFACT_FORMAT', message, { path, expected, found });
+}
+
+/** Counts of another model than they are to be used for. */
+export function otherModel(
+  path: string,
+  expected: string,
+  found: string,
+): PipelineError<'ARTIFACT_MODEL_MISMATCH'> {
+  const message = `${path}: the model has ${expected}, the file has ${found}. Name the model these statistics were made with; layers count from 0.`;
+  return new PipelineError('ARTIFACT_MODEL_MISMATCH', message, { path, expected, found });
+}
