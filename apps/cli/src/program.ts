@@ -81,6 +81,29 @@ export function createProgram(): Command {
 
   addProfile(program);
 
+  const solve = program
+    .command('solve <PROFILE>')
+    .description('decide where every neuron lives, and explain the plan')
+    .option('-o, --output <file>', 'write the plan')
+    .addOption(
+      new Option('--method <method>', 'own: made for this; highs: the general solver').choices([
+        'own',
+        'highs',
+      ]),
+    )
+    .option('--time-limit <s>', 'seconds; the best plan until then counts', number(0.001, 86_400))
+    .option('--all', 'list every layer')
+    .action(async (path, options) => (await import('./commands/solve.js')).solve(path, options));
+  withJson(withMachine(solve));
+
+  const estimate = program
+    .command('estimate [MODEL]')
+    .description('will this model run there, and how fast, before anything is loaded')
+    .action(async (model, options) =>
+      (await import('./commands/estimate.js')).estimate(model, options),
+    );
+  withJson(withMachine(estimate));
+
   const probe = program
     .command('probe')
     .description('measure the memory tiers of this machine')
@@ -134,6 +157,21 @@ function addProfile(program: Command): void {
       (await import('./commands/profile-merge.js')).merge(files, options),
     );
   withJson(merge);
+
+  const imported = profile
+    .command('import <PATH...>')
+    .description('make a profile of counts that another program wrote')
+    .option('--model <model>', 'the model they are of; left out, the demo model')
+    .option('-o, --output <file>', 'write the profile')
+    .option(
+      '--tokens <n>',
+      'tokens they were counted on, where the files do not say',
+      wholeNumber(1),
+    )
+    .action(async (paths, options) =>
+      (await import('./commands/profile-import.js')).importProfile(paths, options),
+    );
+  withJson(imported);
 }
 
 /** What every command that loads a model takes. */
@@ -147,6 +185,25 @@ function withModel(command: Command): Command {
     .addOption(new Option('--kv-type <type>', 'type of the KV cache').choices(['f16', 'f32']))
     .option('--kernels <set>', 'kernel set; doctor lists them')
     .option('--plan <file>', 'where the neurons live, from solve; its budgets hold');
+}
+
+/** What every command takes that places neurons on a machine. */
+function withMachine(command: Command): Command {
+  return command
+    .optionsGroup('The machine and its work:')
+    .option(
+      '--hardware <name>',
+      'a shipped machine or a file of probe; left out: this one, measured',
+    )
+    .option('--ram <size>', 'system memory that may be used, such as 8GiB')
+    .option('--vram <size>', 'GPU memory that may be used')
+    .addOption(
+      new Option('--objective <objective>', 'what to make best').choices(['latency', 'impact']),
+    )
+    .addOption(new Option('--mode <mode>', 'how the FFN will be computed').choices(modes))
+    .option('--context <n>', 'tokens the KV cache holds', wholeNumber(1))
+    .addOption(new Option('--kv-type <type>', 'type of the KV cache').choices(['f16', 'f32']))
+    .option('--over-prediction <r>', 'neurons predicted per firing one', number(1, 100));
 }
 
 function withContext(command: Command): Command {

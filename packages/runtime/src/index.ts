@@ -6,6 +6,8 @@ export {
   type FiringCurve,
   type FiringSummary,
   type HotSetOverlap,
+  type ImportOptions,
+  importActivations,
   type LayerSummary,
   MAGNITUDE_ERROR,
   type MergeOptions,
@@ -24,6 +26,17 @@ export {
   splitDocuments,
   summarizeProfile,
 } from '@thermocline/profiler';
+export {
+  estimatePlacement,
+  explainPlan,
+  findHardware,
+  type ModeEstimate,
+  type PlacementEstimate,
+  type PlanExplanation,
+  type SolveOptions,
+  shippedHardware,
+  solvePlacement,
+} from '@thermocline/solver';
 export { type ChatMessage, renderChat } from './chat-template.js';
 export type { Conversation, ConversationOptions } from './conversation.js';
 export {

@@ -1,60 +1,21 @@
-import type { Mode, Tier } from '@thermocline/contracts';
 import { DEMO_MODEL } from '@thermocline/demo-model';
-import {
-  formatBytes,
-  type GenerationSummary,
-  loadModel,
-  type Model,
-  type ModelResult,
-  summarizeGeneration,
-} from '@thermocline/runtime';
-import { layerBars } from '../bars.js';
-import { closingLine } from '../closing-line.js';
-import { EXIT } from '../exit-codes.js';
-import { formatCount, formatRate, formatShare } from '../format.js';
-import { colors, print, printable } from '../terminal.js';
+import { formatBytes, loadModel, type Model } from '@thermocline/runtime';
+import { showPlacement } from '../demo/show-placement.js';
+import { showProfile } from '../demo/show-profile.js';
+import { tellStory } from '../demo/tell-story.js';
+import { formatCount } from '../format.js';
+import { colors, print } from '../terminal.js';
 
-const PROMPT = 'Once upon a time, there was a little';
-const SAMPLING = { maxTokens: 200, temperature: 0.6, seed: 10 };
-
-/** Everything `npm run demo` shows: a story, its speed, and what did not have to be computed. */
+/**
+ * Everything `npm run demo` shows: a story and what did not have to be computed for it, which
+ * neurons fire on real text, and where they would live on a small machine.
+ */
 export async function demo(): Promise<void> {
   await using model = await loadModel();
   introduce(model);
-
-  process.stdout.write(`\n${colors.bold(PROMPT)}`);
-  const story = await tell(model, 'exact', (text) => process.stdout.write(printable(text)));
-  print('\n');
-  print(colors.bold('Share of FFN neurons that fired while it wrote'));
-  const { n_ff } = model.info.model;
-  for (const line of layerBars(story.summary.layerActiveRatios, n_ff, colors.cyan)) print(line);
-  print(`  all layers: ${formatShare(story.summary.ffnActiveRatio)}`);
-  print();
-
-  // The story again in both modes, in turns: the first run of a program is never its fastest.
-  const dense = [await tell(model, 'dense')];
-  const exact = [await tell(model, 'exact')];
-  dense.push(await tell(model, 'dense'));
-  exact.push(await tell(model, 'exact'));
-  compare(fastest(exact), fastest(dense));
-  print();
-  print(closingLine(model.info, story.result, story.summary));
-  if (![...exact, ...dense].every((told) => agree(told, story))) {
-    print(colors.red('The modes wrote different tokens. That is a bug; please report it.'));
-    process.exitCode = EXIT.failed;
-  }
-}
-
-interface Told {
-  result: ModelResult;
-  summary: GenerationSummary;
-}
-
-async function tell(model: Model, mode: Mode, show?: (text: string) => void): Promise<Told> {
-  const generation = model.generate(PROMPT, { ...SAMPLING, mode });
-  if (show !== undefined) for await (const { text } of generation) show(text);
-  const result = await generation.result;
-  return { result, summary: summarizeGeneration(result) };
+  await tellStory(model);
+  const profile = await showProfile(model);
+  await showPlacement(profile);
 }
 
 function introduce({ info }: Model): void {
@@ -66,38 +27,4 @@ function introduce({ info }: Model): void {
       `${model.activation} gates, ${formatBytes(DEMO_MODEL.bytes)}; ` +
       `${info.threads} threads, kernels ${info.kernels}.`,
   );
-}
-
-function compare(exact: Told, dense: Told): void {
-  print(colors.bold('Computing only what fires, against computing everything'));
-  print(`  ${'mode'.padEnd(8)}${'speed'.padStart(16)}${'FFN read per token'.padStart(22)}`);
-  for (const [mode, { summary }] of Object.entries({ exact, dense })) {
-    const speed = formatRate(summary.decodeTps, 'tokens/s').padStart(16);
-    print(`  ${mode.padEnd(8)}${speed}${formatBytes(ffnBytes(summary)).padStart(22)}`);
-  }
-  const share = formatShare(ffnBytes(exact.summary) / ffnBytes(dense.summary));
-  print(
-    `  ${agree(exact, dense) ? 'The same tokens' : 'Different tokens'}, with ${share} of the bytes.`,
-  );
-  print(
-    colors.dim(
-      '  This model fits the cache of a processor; larger ones gain by what they do not read.',
-    ),
-  );
-}
-
-function fastest(runs: readonly Told[]): Told {
-  const speed = ({ summary }: Told) => summary.decodeTps ?? 0;
-  return runs.reduce((best, told) => (speed(told) > speed(best) ? told : best));
-}
-
-function ffnBytes({ ffnBytesPerToken }: GenerationSummary): number {
-  return (['gpu', 'cpu', 'flash'] as Tier[]).reduce(
-    (sum, tier) => sum + (ffnBytesPerToken[tier] ?? 0),
-    0,
-  );
-}
-
-function agree(exact: Told, dense: Told): boolean {
-  return exact.result.tokens.join() === dense.result.tokens.join();
 }

@@ -1,8 +1,8 @@
 import { readPlacementPlan, TIERS } from '@thermocline/contracts';
 import { formatBytes } from '@thermocline/runtime';
 import { formatCount, formatMs, formatShare } from '../format.js';
-import { table } from '../table.js';
 import { layerTable } from '../placement/layer-table.js';
+import { table } from '../table.js';
 import { heading, originReport, type Report, type ReportOptions, shorten } from './report.js';
 
 /** A placement plan: where the neurons of each layer live, as a bar cut into tiers. */
