@@ -51,7 +51,7 @@ export function inLayerOrder<T>(
   const numbers = layerNumbers(short, where ?? names[0] ?? '');
   const ordered = new Map<number, number>();
   for (const [index, layer] of numbers.entries()) {
-    const called = where ?? (names[index] as string);
+    const called = where ?? names[index];
     const other = ordered.get(layer);
     if (other !== undefined) {
       throw damaged(

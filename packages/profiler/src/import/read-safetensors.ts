@@ -112,7 +112,7 @@ async function readTokens(
     const array = squeeze(await load(artifact, tensor));
     numbers.push(Number((await readCounts(array, layer, 1))[0]));
   }
-  return single ? (numbers[0] as number) : numbers;
+  return single ? numbers[0] : numbers;
 }
 
 /** Reads a tensor while the file is open. */
