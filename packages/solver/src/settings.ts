@@ -75,7 +75,7 @@ export function hasExactZeros(model: ModelInfo): boolean {
 }
 
 /** The mode that loses nothing and reads least. */
-export function defaultMode(model: ModelInfo): Mode {
+function defaultMode(model: ModelInfo): Mode {
   return hasExactZeros(model) ? 'exact' : 'dense';
 }
 
