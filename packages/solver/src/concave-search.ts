@@ -17,6 +17,8 @@ export interface ConcaveMaximum<P> {
 }
 
 const MAX_STEPS = 80;
+/** A guess is no smaller, as a part of the limit: it has to grow by factors. */
+const LEAST_GUESS = 1e-15;
 
 /**
  * Maximises a concave function on an interval. The tangents at both ends bound the maximum from
@@ -71,7 +73,7 @@ export function maximiseOnHalfLine<P extends ConcavePoint>(
   let low = 0;
   let left = evaluate(0);
   if (left.slope <= 0) return { left, right: left, share: 1, at: 0 };
-  let high = Math.min(guess, limit);
+  let high = Math.min(Math.max(guess, LEAST_GUESS * limit), limit);
   let right = evaluate(high);
   if (right.slope < 0) {
     // The guess is often just above: look a little below it.

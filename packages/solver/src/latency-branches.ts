@@ -60,9 +60,10 @@ export function branchLatency(problem: PlacementProblem, search: BranchSearch): 
       continue;
     }
     const { prices } = branch.point;
-    open.push(relax({ head, denseOnGpu: [0, whole] }, prices));
+    const [least, most] = branch.scope.denseOnGpu ?? [0, problem.layers.length];
+    open.push(relax({ head, denseOnGpu: [least, whole] }, prices));
     if (hasRoom(problem, head, whole + 1))
-      open.push(relax({ head, denseOnGpu: [whole + 1, problem.layers.length] }, prices));
+      open.push(relax({ head, denseOnGpu: [whole + 1, most] }, prices));
   }
   return leaves;
 }

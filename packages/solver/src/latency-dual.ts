@@ -219,7 +219,7 @@ export function maximiseDual(problem: PlacementProblem, search: DualSearch): Dua
     };
     const tolerance = search.tolerance * 0.3 ** depth;
     const maximum = maximiseOnHalfLine(evaluate, guess[tier], search.limit[tier], tolerance);
-    if (maximum.at > 0) guess[tier] = maximum.at;
+    guess[tier] = maximum.at;
     return mixPoints(maximum);
   };
   return level(0);
