@@ -51,14 +51,11 @@ export function inLayerOrder<T>(
   const numbers = layerNumbers(short, where ?? names[0] ?? '');
   const ordered = new Map<number, number>();
   for (const [index, layer] of numbers.entries()) {
-    const called = where ?? names[index];
+    const called = where ?? names[index] ?? '';
     const other = ordered.get(layer);
     if (other !== undefined) {
-      throw damaged(
-        called,
-        `"${names[other]}" and "${names[index]}" are both layer ${layer}`,
-        HINT,
-      );
+      const reason = `"${names[other]}" and "${names[index]}" are both layer ${layer}`;
+      throw damaged(called, reason, HINT);
     }
     if (layer >= layers) {
       throw otherModel(called, `layers 0 to ${layers - 1}`, `layer ${layer} ("${short[index]}")`);
@@ -78,5 +75,5 @@ function requireOnePattern(short: readonly string[], names: readonly string[], w
   const other = short.findIndex((name) => namePattern(name) !== pattern);
   if (other < 0) return;
   const reason = `"${short[other]}" is called in another way than "${short[0]}"`;
-  throw damaged(where ?? (names[other] as string), reason, HINT);
+  throw damaged(where ?? names[other] ?? '', reason, HINT);
 }
