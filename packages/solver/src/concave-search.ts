@@ -16,21 +16,25 @@ export interface ConcaveMaximum<P> {
   at: number;
 }
 
-const MAX_STEPS = 80;
-/** A guess is no smaller, as a part of the limit: it has to grow by factors. */
-const LEAST_GUESS = 1e-15;
+/** When to stop: a maximum this near, as a part of its value or of `scale` if that is larger. */
+export interface Nearness {
+  tolerance: number;
+  scale?: number;
+}
+
+const MAX_STEPS = 60;
 
 /**
  * Maximises a concave function on an interval. The tangents at both ends bound the maximum from
- * above: the search ends when that bound is within `tolerance` (relative) of the best value seen.
- * It steps in turn to where the tangents meet (exact at a kink) and where the slopes' chord is 0
- * (fast where smooth), and halves the interval when neither makes it shrink.
+ * above: the search ends when that bound is near the best value seen. It steps in turn to where the
+ * tangents meet (exact at a kink) and where the slopes' chord is 0 (fast where smooth), and halves
+ * the interval when neither makes it shrink.
  */
 export function maximiseConcave<P extends ConcavePoint>(
   evaluate: (x: number) => P,
   low: number,
   high: number,
-  tolerance: number,
+  { tolerance, scale = 0 }: Nearness,
   [left, right]: [P, P] = [evaluate(low), evaluate(high)],
 ): ConcaveMaximum<P> {
   if (left.slope <= 0) return { left, right: left, share: 1, at: low };
@@ -42,7 +46,8 @@ export function maximiseConcave<P extends ConcavePoint>(
     const meet = (right.value - left.value + left.slope * low - right.slope * high) / drop;
     const best = Math.max(left.value, right.value);
     const model = left.value + left.slope * (meet - low);
-    if (!(model - best > tolerance * Math.abs(best)) || width <= 1e-15 * high) break;
+    const near = tolerance * Math.max(Math.abs(best), scale);
+    if (!(model - best > near) || width <= 1e-15 * high) break;
     let x = step % 2 === 0 ? meet : low + (width * left.slope) / drop;
     if (step % 3 === 2) {
       if (width > lastWidth / 4)
@@ -60,32 +65,38 @@ export function maximiseConcave<P extends ConcavePoint>(
   return { left, right, share, at: share * low + (1 - share) * high };
 }
 
-/**
- * Maximises a concave function over x ≥ 0. The search grows an interval around `guess`. A function
- * that still rises at `limit` ends there: then slope > 0.
- */
+/** Where a search on x ≥ 0 begins. */
+export interface SearchStart {
+  /** Where the maximum may be; 0 if that is as likely as anything. */
+  guess: number;
+  /** A first step away from 0; more than 0. */
+  step: number;
+  /** A function that still rises here ends here: then slope > 0. */
+  limit: number;
+}
+
+/** How far from a guess the maximum is sought first, as a factor; each time its square. */
+const FIRST_REACH = 1.05;
+
+/** Maximises a concave function over x ≥ 0: an interval around the guess grows until it is inside. */
 export function maximiseOnHalfLine<P extends ConcavePoint>(
   evaluate: (x: number) => P,
-  guess: number,
-  limit: number,
-  tolerance: number,
+  { guess, step, limit }: SearchStart,
+  nearness: Nearness,
 ): ConcaveMaximum<P> {
-  let low = 0;
-  let left = evaluate(0);
-  if (left.slope <= 0) return { left, right: left, share: 1, at: 0 };
-  let high = Math.min(Math.max(guess, LEAST_GUESS * limit), limit);
-  let right = evaluate(high);
-  if (right.slope < 0) {
-    // The guess is often just above: look a little below it.
-    const near = high / 1.5;
-    const point = evaluate(near);
-    if (point.slope > 0) [low, left] = [near, point];
-    else [high, right] = [near, point];
+  let low = guess > limit * 1e-15 ? Math.min(guess, limit) : 0;
+  let left = evaluate(low);
+  let [high, right] = [low, left];
+  for (let reach = FIRST_REACH; left.slope <= 0 && low > 0; reach *= reach) {
+    [high, right] = [low, left];
+    low = reach < 100 ? low / reach : 0;
+    left = evaluate(low);
   }
-  for (let factor = 1.5; right.slope > 0 && high < limit; factor *= 2) {
+  if (left.slope <= 0) return { left, right: left, share: 1, at: 0 };
+  for (let reach = FIRST_REACH; right.slope > 0 && high < limit; reach *= reach) {
     [low, left] = [high, right];
-    high = Math.min(high * factor, limit);
+    high = high > 0 ? Math.min(high * reach, limit) : Math.min(step, limit);
     right = evaluate(high);
   }
-  return maximiseConcave(evaluate, low, high, tolerance, [left, right]);
+  return maximiseConcave(evaluate, low, high, nearness, [left, right]);
 }

@@ -193,12 +193,15 @@ export interface DualSearch {
   curves: readonly FiringCurve[];
   /** Relative. */
   tolerance: number;
-  /** Prices to start from. */
+  /** Prices to start from; 0 if unknown. */
   guess: ByTier;
-  /** No price is sought above these. */
-  limit: ByTier;
+  /** The size of a price, seconds per byte. */
+  step: number;
   scope?: DualScope;
 }
+
+/** How many steps a price may be. */
+const LARGEST_PRICE = 1e9;
 
 /**
  * Maximises the Lagrange function over the prices of the tiers that can run out, one price nested in
@@ -206,19 +209,22 @@ export interface DualSearch {
  * the outer supergradient.
  */
 export function maximiseDual(problem: PlacementProblem, search: DualSearch): DualPoint {
+  const { curves, step, scope } = search;
   const scarce = scarceTiers(problem).map((tier) => TIERS.indexOf(tier) as 0 | 1 | 2);
   const prices: ByTier = [0, 0, 0];
   const guess: ByTier = [...search.guess];
+  const free = dualAt(problem, curves, prices, scope);
   const level = (depth: number): DualPoint => {
     const tier = scarce[depth];
-    if (tier === undefined) return dualAt(problem, search.curves, prices, search.scope);
+    if (tier === undefined) return dualAt(problem, curves, prices, scope);
     const evaluate = (price: number) => {
       prices[tier] = price;
       const point = level(depth + 1);
       return { ...point, slope: point.slopes[tier] };
     };
+    const start = { guess: guess[tier], step, limit: step * LARGEST_PRICE };
     const tolerance = search.tolerance * 0.3 ** depth;
-    const maximum = maximiseOnHalfLine(evaluate, guess[tier], search.limit[tier], tolerance);
+    const maximum = maximiseOnHalfLine(evaluate, start, { tolerance, scale: free.value });
     guess[tier] = maximum.at;
     return mixPoints(maximum);
   };

@@ -281,8 +281,9 @@ function maximisePrices(items: readonly ChoiceItem[], budgets: readonly number[]
       const point = level(depth + 1);
       return { ...point, slope: point.slopes[depth] as number };
     };
-    const guess = (spread || 1) / Math.max(1, budgets[depth] as number);
-    return mix(maximiseOnHalfLine(evaluate, guess, guess * 1e9, 1e-10));
+    const step = (spread || 1) / Math.max(1, budgets[depth] as number);
+    const start = { guess: 0, step, limit: step * 1e9 };
+    return mix(maximiseOnHalfLine(evaluate, start, { tolerance: 1e-10, scale: spread }));
   };
   return level(0);
 }

@@ -58,7 +58,7 @@ export function relaxNeurons(
     },
     0,
     1,
-    3 * TOLERANCE,
+    { tolerance: 3 * TOLERANCE },
   );
   return mixSplits(maximum);
 }
@@ -81,7 +81,7 @@ function twoTiers(
     },
     0,
     1,
-    TOLERANCE,
+    { tolerance: TOLERANCE },
   );
   return mixSplits(maximum);
 }

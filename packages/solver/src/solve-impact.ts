@@ -157,8 +157,9 @@ function mostFirings(
     }
     return { value: -firings - price * usable, slope: bytes - usable, price };
   };
-  const guess = Math.max(total, 1e-9) / Math.max(budget, 1);
-  const { left, right } = maximiseOnHalfLine(at, guess, guess * 1e12, 1e-9);
+  const step = Math.max(total, 1e-9) / Math.max(budget, 1);
+  const start = { guess: step, step, limit: step * 1e12 };
+  const { left, right } = maximiseOnHalfLine(at, start, { tolerance: 1e-9 });
   const best = left.value >= right.value ? left : right;
   return { firings: -best.value, price: best.price };
 }

@@ -193,7 +193,7 @@ function adjust(
   return choice;
 }
 
-/** Where to look for prices: a first guess is what a byte saves on average. */
+/** How to look for prices: their size is what a byte saves on average. */
 function startOf(problem: PlacementProblem, curves: readonly FiringCurve[]): DualSearch {
   let seconds = 0;
   let bytes = problem.head.bytes;
@@ -210,9 +210,8 @@ function startOf(problem: PlacementProblem, curves: readonly FiringCurve[]): Dua
     seconds += slowest + dense.seconds.cpu;
     bytes += neurons * neuronBytes + dense.bytes;
   }
-  const guess = Math.max(seconds, 1e-12) / Math.max(bytes, 1);
-  const limit = guess * 1e9;
-  return { curves, tolerance: 2e-6, guess: [guess, guess, guess], limit: [limit, limit, limit] };
+  const step = Math.max(seconds, 1e-12) / Math.max(bytes, 1);
+  return { curves, tolerance: 2e-6, guess: [0, 0, 0], step };
 }
 
 function noChoice(problem: PlacementProblem): PipelineError {
