@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type ActivationProfile, readActivationProfile } from '@thermocline/contracts';
 import { afterAll, describe, expect, it } from 'vitest';
-import { DEMO, ROOT, runCli, runJson } from '../testing/run-cli.js';
+import { DATA, DEMO, ROOT, runCli, runJson } from '../testing/run-cli.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'thermocline-profile-'));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -21,15 +21,11 @@ describe('thermocline profile', { timeout: 120_000 }, () => {
   it('gives the figures of the demo model', async () => {
     const output = newFile();
     const args = ['profile', '--corpus', SLICE, '--tokens', '8192', '--kv-type', 'f32'];
-    const result = (await runJson([...args, '-o', output], { env: ALONE })) as {
-      layers: { neurons_for_80_percent: number }[];
-      whole_model: { neurons_for_80_percent: number };
-    };
-    const percent = (one: { neurons_for_80_percent: number }) => one.neurons_for_80_percent * 100;
+    const result = (await runJson([...args, '-o', output], { env: ALONE })) as Figures;
     for (const [layer, expected] of [71.6, 68.0, 71.4, 72.3, 73.4, 73.3].entries()) {
-      expect(percent(result.layers[layer] as never)).toBeCloseTo(expected, 0.5);
+      expect(Math.abs(percent(result.layers[layer]) - expected)).toBeLessThan(0.1);
     }
-    expect(percent(result.whole_model)).toBeCloseTo(61.9, 0.5);
+    expect(Math.abs(percent(result.whole_model) - 61.9)).toBeLessThan(0.1);
     expect(result).toMatchObject({
       path: output,
       tokens: 8192,
@@ -179,6 +175,8 @@ describe('thermocline profile', { timeout: 120_000 }, () => {
     [['--corpus', `a=${SLICE}`, STORIES, '-o', 'x'], /no domain name/],
     [['merge', '-o', 'x'], /missing required argument/],
     [['merge', SLICE], /-o FILE/],
+    [['import', '-o', 'x'], /missing required argument/],
+    [['import', SLICE, '-o', SLICE], /is read/],
   ])('calls %j wrong usage', async (args, message) => {
     const { code, stdout, stderr } = await runCli(['profile', ...args, '--json'], {
       cwd: folder,
@@ -191,12 +189,14 @@ describe('thermocline profile', { timeout: 120_000 }, () => {
 
   it.each([
     [['--corpus', 'none.txt', '-o', 'x'], /none\.txt.*FILE_NOT_FOUND/],
-    [['--corpus', BIN_FILE(), '-o', 'x'], /CORPUS_INVALID/],
+    [['--corpus', notText(), '-o', 'x'], /CORPUS_INVALID/],
     [['none.gguf', '--corpus', SLICE, '-o', 'x'], /none\.gguf/],
     [['--corpus', SLICE, '-o', join('none', 'x')], /none/],
     [['--corpus', SLICE, '-o', 'x', '--mode', 'predicted'], /MODE_UNSUPPORTED/],
     [['merge', SLICE, '-o', 'x'], /ARTIFACT/],
     [['merge', 'none', '-o', 'x'], /FILE_NOT_FOUND/],
+    [['import', 'none.npy', '-o', 'x'], /FILE_NOT_FOUND/],
+    [['import', notText(), '-o', 'x'], /ARTIFACT/],
   ])('fails at %j and says why', async (args, message) => {
     const { code, stdout, stderr } = await runCli(['profile', ...args, '--json'], {
       cwd: folder,
@@ -205,6 +205,31 @@ describe('thermocline profile', { timeout: 120_000 }, () => {
     expect([code, stdout]).toEqual([1, '']);
     expect(stderr).toMatch(message);
     expect(existsSync(join(folder, 'x'))).toBe(false);
+  });
+
+  it('imports counts of another program', async () => {
+    const output = newFile();
+    const counts = join(DEMO, 'reference', 'fires-8k.npy');
+    const args = ['profile', 'import', counts, '--tokens', '8192', '-o', output];
+    const result = (await runJson(args)) as { whole_model: { neurons_for_80_percent: number } };
+    expect(result.whole_model.neurons_for_80_percent).toBeCloseTo(0.619, 3);
+    expect(result).toMatchObject({ inputs: 1, tokens: 8192, path: output });
+    const { stderr } = await runCli(['profile', 'import', counts, '-o', output]);
+    expect(stderr).toMatch(/note: .*Say --tokens N/);
+    const opt = join(DEMO, 'reference', 'opt', 'Llama-OPT-Stories-1M-f16.gguf');
+    const other = await runCli(['profile', 'import', counts, '--model', opt, '-o', output]);
+    expect([other.code, other.stdout]).toEqual([1, '']);
+    expect(other.stderr).toMatch(/4 layers.*ARTIFACT_MODEL_MISMATCH/);
+  });
+
+  const REAL = join(DATA, 'demo-model', 'activation-counts.u32');
+  it.skipIf(!existsSync(REAL))(`imports raw numbers (skipped without ${REAL})`, async () => {
+    const args = ['profile', 'import', REAL, '--tokens', '65536', '-o', newFile()];
+    const { layers, whole_model } = (await runJson(args)) as Figures;
+    for (const [layer, expected] of [72.4, 69.0, 72.0, 73.0, 74.5, 74.8].entries()) {
+      expect(Math.abs(percent(layers[layer]) - expected)).toBeLessThan(0.2);
+    }
+    expect(Math.abs(percent(whole_model) - 62.4)).toBeLessThan(0.2);
   });
 
   it('does not take a model for a place to write to', async () => {
@@ -218,8 +243,17 @@ describe('thermocline profile', { timeout: 120_000 }, () => {
   });
 });
 
+interface Figures {
+  layers: { neurons_for_80_percent: number }[];
+  whole_model: { neurons_for_80_percent: number };
+}
+
+function percent(one: Figures['whole_model'] | undefined): number {
+  return (one?.neurons_for_80_percent ?? Number.NaN) * 100;
+}
+
 /** A file that is no text. */
-function BIN_FILE(): string {
+function notText(): string {
   return join(DEMO, 'reference', 'opt', 'Llama-OPT-Stories-1M-f16.gguf');
 }
 
