@@ -1,5 +1,5 @@
 // Packs every published package, installs the tarballs in an empty folder as a user would, loads
-// each one as ESM and as CommonJS, and runs the installed command line once.
+// each one as ESM and as CommonJS, and runs the installed command line from a text to a plan.
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -43,19 +43,18 @@ for (const { manifest } of packages) {
   report(`import ${name}`, inUserFolder(process.execPath, ['--input-type=module', '-e', esm]));
   report(`require ${name}`, inUserFolder(process.execPath, ['--input-type=commonjs', '-e', cjs]));
 }
-const cli = packages.find(({ manifest }) => manifest.bin !== undefined);
-if (cli) {
-  const args = [
-    '--no-install',
-    'thermocline',
-    'run',
-    '-p',
-    'Once upon a time',
-    '-n',
-    '8',
-    '--json',
-  ];
-  report('run the command line', inUserFolder('npx', args));
+const COMMANDS = [
+  ['run', '-p', 'Once upon a time', '-n', '8', '--json'],
+  ['profile', '--corpus', 'text.txt', '--tokens', '64', '-o', 'profile.safetensors', '--json'],
+  ['solve', 'profile.safetensors', '--hardware', 'rtx-4090-pc', '--vram', '8MiB', '--json'],
+  ['inspect', 'profile.safetensors', '--html', 'profile.html', '--svg', 'profile.svg', '--json'],
+];
+if (packages.some(({ manifest }) => manifest.bin !== undefined)) {
+  writeFileSync(join(user, 'text.txt'), 'Once upon a time there was a little girl.\n'.repeat(20));
+  for (const args of COMMANDS) {
+    const command = ['--no-install', 'thermocline', ...args];
+    report(`thermocline ${args[0]}`, inUserFolder('npx', command));
+  }
 }
 rmSync(folder, { recursive: true, force: true });
 console.log(formatCounts(counts));

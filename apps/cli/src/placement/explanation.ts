@@ -74,9 +74,13 @@ function oneMoreLines({ oneMoreGiB, tokensPerSecond }: PlanExplanation): string[
     const buys =
       gain < 0.0005
         ? 'nothing'
-        : `${formatRate(more.tokensPerSecond, 'tokens/s')} (+${(gain * 100).toFixed(1)} %)`;
+        : `${formatRate(more.tokensPerSecond, 'tokens/s')}, ${formatGain(gain)}`;
     return `one more GiB of ${name} would buy ${buys}`;
   });
+}
+
+function formatGain(gain: number): string {
+  return gain < 1 ? `${formatShare(gain)} more` : `${(1 + gain).toPrecision(2)} times as many`;
 }
 
 /** Times of a token lie between microseconds and seconds. */
