@@ -226,7 +226,7 @@ describe('openCorpus', () => {
 
   it.skipIf(process.platform === 'win32')('reads a named pipe', async () => {
     const pipe = join(folder, 'pipe');
-    execFileSync('mkfifo', [pipe]);
+    execFileSync('/usr/bin/env', ['mkfifo', pipe]);
     const opened = open(['pipe']);
     // Asynchronously: it waits for the reader.
     await writeFile(pipe, 'One.');

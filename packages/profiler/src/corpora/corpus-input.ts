@@ -2,8 +2,7 @@ import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 
 /** How a file of a corpus is read: plain text, a JSON object a line, or token ids in `.npy`. */
-export const CORPUS_FORMATS = ['text', 'jsonl', 'ids'] as const;
-export type CorpusFormat = (typeof CORPUS_FORMATS)[number];
+export type CorpusFormat = 'text' | 'jsonl' | 'ids';
 
 /** Something to read texts from. */
 export interface CorpusInput {

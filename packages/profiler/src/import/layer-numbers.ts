@@ -15,7 +15,7 @@ export function namePattern(name: string): string {
  * @param where - what an error names
  * @throws PipelineError `ARTIFACT_CORRUPT` when the names do not tell
  */
-export function layerNumbers(names: readonly string[], where: string): number[] {
+function layerNumbers(names: readonly string[], where: string): number[] {
   const numbers = names.map((name) => (name.match(NUMBERS) ?? []).map(Number));
   const [first = []] = numbers;
   const differing = [...first.keys()].filter((place) =>
