@@ -16,8 +16,12 @@ test('merged shards equal the single run', async () => {
       }
       const single = await profileTexts({ tokens }, demo.gguf);
       expectSameProfile(mergeProfiles(shards), single);
+      const [layer] = single.layers;
+      for (const key of ['absSum', 'contribution', 'magnitudes', 'coactivation'] as const) {
+        expect(layer?.[key], key).toBeDefined();
+      }
       // Not only equal: it counted what was asked for.
-      expect(single.layers[0]?.tokens).toBe(tokens);
+      expect(layer?.tokens).toBe(tokens);
     },
   );
   await fc.assert(property, { numRuns: 3 });

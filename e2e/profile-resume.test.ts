@@ -20,16 +20,18 @@ interface Attempt {
   stderr: string;
 }
 
-/** Runs the program and kills it `delayMs` after its first word, the way a power cut would. */
-async function attempt(output: string, checkpoint: string, delayMs?: number): Promise<Attempt> {
+/** Runs the program; kills it after it reported so often, at any moment, as a power cut would. */
+async function attempt(
+  output: string,
+  checkpoint: string,
+  reports = Number.POSITIVE_INFINITY,
+): Promise<Attempt> {
   const child = spawn(process.execPath, [script, output, checkpoint]);
   const seen: number[] = [];
   let stderr = '';
   child.stdout.setEncoding('utf8').on('data', (text: string) => {
-    if (seen.length === 0 && delayMs !== undefined) {
-      setTimeout(() => child.kill('SIGKILL'), delayMs);
-    }
     seen.push(...text.trim().split('\n').map(Number));
+    if (seen.length >= reports) setTimeout(() => child.kill('SIGKILL'), Math.random() * 100);
   });
   child.stderr.setEncoding('utf8').on('data', (text: string) => {
     stderr += text;
@@ -44,7 +46,8 @@ test('a run that is killed again and again goes on and ends with the same bits',
   const [output, checkpoint] = [join(folder, 'killed'), join(folder, 'killed.progress')];
   const kills: Attempt[] = [];
   while (kills.length < 6) {
-    const result = await attempt(output, checkpoint, Math.random() * 400);
+    // By the fourth report it has saved at least once.
+    const result = await attempt(output, checkpoint, 4 + Math.floor(Math.random() * 8));
     expect(result.stderr).toBe('');
     if (result.code === 0) break;
     kills.push(result);

@@ -37,7 +37,7 @@ if (script === import.meta.filename && output && path) {
   // What a command does: the output first, then the checkpoint goes.
   if (!existsSync(output)) {
     const onProgress = (/** @type {number} */ done) => process.stdout.write(`${done}\n`);
-    const profile = await profileTexts({ checkpoint: { path, everyMs: 50 }, onProgress });
+    const profile = await profileTexts({ checkpoint: { path, everyMs: 20 }, onProgress });
     await writeActivationProfile(output, profile);
   }
   await removeCheckpoint(path);
