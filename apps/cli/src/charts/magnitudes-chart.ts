@@ -7,7 +7,7 @@ import { depthLines } from './lines.js';
 export function magnitudesChart(canvas: Canvas, { layers }: ProfileSummary): string {
   const { Plot, theme } = canvas;
   const bins = layers.flatMap(({ magnitudes }) =>
-    (magnitudes?.density ?? []).flatMap((share, bin) => (share > 1e-5 ? [bin] : [])),
+    (magnitudes?.density ?? []).flatMap((share, bin) => (share > 1e-4 ? [bin] : [])),
   );
   const first = bins.reduce((a, b) => Math.min(a, b), 255) - 1;
   const last = bins.reduce((a, b) => Math.max(a, b), 0) + 1;

@@ -58,17 +58,17 @@ function overlapCharts(canvas: Canvas, { domains: all }: ProfileSummary): Chart[
   const jaccard = 'Neurons hot for both kinds of text ÷ neurons hot for either (Jaccard)';
   return [
     {
-      title: 'Hot set by kind of text: top 20 %',
+      title: 'Hot neurons in common: top 20 % (Jaccard)',
       svg: overlapMatrix(canvas, names, top20Percent.model),
       caption: `${jaccard}; hot is the fifth of all neurons that fires most.`,
     },
     {
-      title: 'Hot set by kind of text: 10 % of tokens',
+      title: 'Hot neurons in common: 10 % of tokens (Jaccard)',
       svg: overlapMatrix(canvas, names, tenthOfTokens.model),
       caption: `${jaccard}; hot is what fires on at least a tenth of the tokens.`,
     },
     {
-      title: 'Hot set by kind of text and layer',
+      title: 'Top 20 % in common, by layer (Jaccard)',
       wide: true,
       svg: overlapByLayer({ ...canvas, width: canvas.width * 2.05 }, top20Percent),
       caption: `The same for the hottest fifth of each layer${shortened ? `; the ${MOST_PAIRS} least alike pairs` : ''}.`,
