@@ -34,5 +34,5 @@ async function identity(path: string): Promise<string | undefined> {
 
 /** A file that cannot even be read as anything is none of ours. */
 async function kindOf(path: string): Promise<FileKind | undefined> {
-  return await fileKind(path).catch(() => undefined);
+  return fileKind(path).catch(() => undefined);
 }

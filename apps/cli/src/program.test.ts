@@ -13,7 +13,16 @@ describe('thermocline', () => {
   it('lists its commands, and only those there are', async () => {
     const { code, stdout } = await runCli(['--help']);
     expect(code).toBe(0);
-    for (const command of ['run', 'chat', 'logits', 'eval', 'tokenize', 'inspect', 'probe']) {
+    for (const command of [
+      'run',
+      'chat',
+      'logits',
+      'eval',
+      'tokenize',
+      'profile',
+      'inspect',
+      'probe',
+    ]) {
       expect(stdout).toMatch(new RegExp(`^  ${command} `, 'm'));
     }
     expect(stdout).not.toMatch(/serve|bench|demo \[/);
@@ -26,7 +35,7 @@ describe('thermocline', () => {
       require(${JSON.stringify(BIN)});`;
     const { stderr } = spawnSync(process.execPath, ['-e', code], { encoding: 'utf8' });
     expect(stderr).toContain('commander');
-    expect(stderr).not.toMatch(/runtime|engine-native|contracts|zod|cli-table3/);
+    expect(stderr).not.toMatch(/runtime|engine-native|contracts|zod|cli-table3|plot|linkedom/);
   });
 
   it('starts from the script that npm runs', () => {

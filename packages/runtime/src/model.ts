@@ -91,7 +91,7 @@ export class Model {
    * const profile = await model.profile(corpus, { tokens: 131_072 });
    */
   async profile(corpus: Corpus, options: ProfileOptions = {}): Promise<ActivationProfile> {
-    return await profileModel(activationSource(this.engine), corpus, options);
+    return profileModel(activationSource(this.engine), corpus, options);
   }
 
   /** Ends what runs and frees the weights. Safe at any moment, and twice. */

@@ -46,5 +46,5 @@ async function inspectKind(kind: FileKind, path: string, options: InspectOptions
   if (html !== undefined || svg !== undefined) {
     throw new UsageError(`${path}: pictures can be drawn of activation profiles only so far.`);
   }
-  return await INSPECTORS[kind](path, { all });
+  return INSPECTORS[kind](path, { all });
 }
