@@ -37,7 +37,13 @@ interface RawEngineOptions {
   kvType: KvType;
   kernels: string;
   ramBudgetBytes: number;
+  /** No layers: neurons in the file's order. */
+  plan: RawPlan;
+  planFingerprint: string;
 }
+
+/** By layer: the order of neurons, and where the tiers end. */
+export type RawPlan = [order: Uint32Array, gpuEnd: number, cpuEnd: number][];
 
 interface RawModel {
   arch: string;
@@ -144,10 +150,7 @@ export interface NativeBinding {
     context: number,
     kvType: KvType | null,
   ): NativeCall<SessionHandle>;
-  setPlan(
-    engine: EngineHandle,
-    layers: [order: Uint32Array, gpuEnd: number, cpuEnd: number][],
-  ): NativeCall<void>;
+  setPlan(engine: EngineHandle, plan: RawPlan): NativeCall<void>;
   closeEngine(engine: EngineHandle): NativeCall<void>;
 
   step(

@@ -1,6 +1,6 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { isPipelineError } from '@thermocline/contracts';
+import { isPipelineError, type PlacementPlan } from '@thermocline/contracts';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type NativeEngine, openEngine } from './index.js';
 import { DEMO_MODEL, SMALL_MODEL } from './testing/models.js';
@@ -14,6 +14,30 @@ beforeAll(async () => {
 afterAll(() => engine.close());
 
 const fullContext = () => Int32Array.from({ length: engine.info.context - 1 }, (_, i) => 300 + i);
+
+test('an engine opens with the plan of its own model, and with no other', async () => {
+  const { model, fingerprint } = engine;
+  const plan: PlacementPlan = {
+    fingerprint,
+    model,
+    corpora: [],
+    budgetBytes: { gpu: 0, cpu: 2 ** 30, flash: 0 },
+    layers: model.n_ff.map((neurons) => ({
+      order: Uint32Array.from({ length: neurons }, (_, i) => neurons - 1 - i),
+      tierEnd: [0, neurons],
+    })),
+  };
+  await using placed = await openEngine(DEMO_MODEL, { plan });
+  await using session = await placed.createSession();
+  expect((await session.evaluate(prompt)).logits).toHaveLength(1);
+  for (const [wrong, code] of [
+    [{ ...plan, fingerprint: 'another' }, 'ARTIFACT_MODEL_MISMATCH'],
+    [{ ...plan, layers: plan.layers.slice(1) }, 'INVALID_ARGUMENT'],
+    [{ ...plan, layers: [] }, 'INVALID_ARGUMENT'],
+  ] as const) {
+    await expect(openEngine(DEMO_MODEL, { plan: wrong })).rejects.toMatchObject({ code });
+  }
+});
 
 describe('aborting', () => {
   test('a generation in its prefill ends with nothing and leaves the session usable', async () => {

@@ -17,7 +17,7 @@ import {
   type TokenizeOptions,
   type TokenWindow,
 } from '@thermocline/contracts';
-import { type EngineHandle, native } from './binding.js';
+import { type EngineHandle, native, type RawPlan } from './binding.js';
 import {
   checkInteger,
   checkLogits,
@@ -28,6 +28,7 @@ import {
   checkTokens,
   invalidArgument,
 } from './check-arguments.js';
+import { checkPlan } from './check-plan.js';
 import { toEngineInfo } from './model-info.js';
 import { settle } from './native-call.js';
 import { toPipelineError } from './native-error.js';
@@ -254,25 +255,13 @@ export class NativeEngine implements Engine, ActivationSource {
     }
   }
 
-  #checkPlan(plan: PlacementPlan): [Uint32Array, number, number][] {
-    if (typeof plan !== 'object' || !Array.isArray(plan.layers)) {
-      throw invalidArgument('plan', 'must be a placement plan or null');
-    }
-    if (plan.fingerprint !== this.fingerprint) {
-      throw new PipelineError(
-        'ARTIFACT_MODEL_MISMATCH',
-        `The plan was made for the model ${plan.fingerprint}, this one is ${this.fingerprint}. Solve a plan for this model.`,
-        { path: '', expected: this.fingerprint, found: String(plan.fingerprint) },
-      );
-    }
-    return plan.layers.map(({ order, tierEnd }, i) => {
-      if (!(order instanceof Uint32Array) || !Array.isArray(tierEnd)) {
-        throw invalidArgument(`plan.layers[${i}]`, 'must have an order and two tier ends');
-      }
-      const [gpuEnd, cpuEnd] = tierEnd.map((end, j) =>
-        checkInteger(end, `plan.layers[${i}].tierEnd[${j}]`, 0),
-      );
-      return [order, gpuEnd ?? 0, cpuEnd ?? 0];
-    });
+  #checkPlan(plan: PlacementPlan): RawPlan {
+    const layers = checkPlan(plan);
+    if (plan.fingerprint === this.fingerprint) return layers;
+    throw new PipelineError(
+      'ARTIFACT_MODEL_MISMATCH',
+      `The plan was made for the model ${plan.fingerprint}, this one is ${this.fingerprint}. Solve a plan for this model.`,
+      { path: '', expected: this.fingerprint, found: String(plan.fingerprint) },
+    );
   }
 }

@@ -1,4 +1,4 @@
-import type { KvType } from '@thermocline/contracts';
+import type { KvType, PlacementPlan } from '@thermocline/contracts';
 import { native } from './binding.js';
 import {
   checkFunction,
@@ -9,6 +9,7 @@ import {
   checkSignal,
   checkString,
 } from './check-arguments.js';
+import { checkPlan } from './check-plan.js';
 import { endWith, throwIfAborted } from './native-call.js';
 import { NativeEngine } from './native-engine.js';
 import { toPipelineError } from './native-error.js';
@@ -24,6 +25,8 @@ export interface OpenEngineOptions {
   kernels?: string;
   /** Memory the engine may use, bytes; default: no budget but what the system has available. */
   ramBudgetBytes?: number;
+  /** Where the neurons live; default: in the order of the file. */
+  plan?: PlacementPlan;
   /** Hears the share of the weights that has been read, 0 to 1. What it throws ends the opening. */
   onProgress?: (fraction: number) => void;
   signal?: AbortSignal;
@@ -35,7 +38,8 @@ export interface OpenEngineOptions {
  *
  * @throws PipelineError `FILE_NOT_FOUND`, `IO_ERROR`, `MODEL_CORRUPT`, `MODEL_UNSUPPORTED`,
  * `WEIGHT_TYPE_UNSUPPORTED`, `TOKENIZER_UNSUPPORTED`, `OUT_OF_MEMORY` with the numbers,
- * `INVALID_ARGUMENT`, `ABORTED`, `NATIVE_BINARY_MISSING`
+ * `ARTIFACT_MODEL_MISMATCH` for another model's plan, `INVALID_ARGUMENT`, `ABORTED`,
+ * `NATIVE_BINARY_MISSING`
  *
  * @example
  * const engine = await openEngine(demoModelPath());
@@ -88,6 +92,7 @@ function checkOpenOptions(options: OpenEngineOptions) {
     kvType = 'f16',
     kernels = 'auto',
     ramBudgetBytes,
+    plan,
   } = options;
   if (onProgress !== undefined) checkFunction(onProgress, 'onProgress');
   const raw = {
@@ -97,6 +102,8 @@ function checkOpenOptions(options: OpenEngineOptions) {
     kernels: checkString(kernels, 'kernels'),
     ramBudgetBytes:
       ramBudgetBytes === undefined ? 0 : checkInteger(ramBudgetBytes, 'ramBudgetBytes', 1),
+    plan: plan === undefined ? [] : checkPlan(plan),
+    planFingerprint: plan === undefined ? '' : checkString(plan.fingerprint, 'plan.fingerprint'),
   };
   return { raw, onProgress, signal: checkSignal(options.signal) };
 }

@@ -44,17 +44,13 @@ export async function loadModel(path?: string, options: LoadOptions = {}): Promi
   const { fingerprint } = await inspectModel(path ?? demoModelPath());
   const named = await readPlan(plan, fingerprint);
   requirePlacedInMemory(named);
-  const model = await load(path, { ...rest, ...planBudgets(named, options) });
-  try {
-    await model.engine.setPlan(named.plan);
-    return model;
-  } catch (error) {
-    await model.close();
-    throw error;
-  }
+  return load(path, { ...rest, ...planBudgets(named, options), plan: named.plan });
 }
 
-async function load(path: string | undefined, options: Omit<LoadOptions, 'plan'>): Promise<Model> {
+async function load(
+  path: string | undefined,
+  options: Omit<LoadOptions, 'plan'> & { plan?: PlacementPlan },
+): Promise<Model> {
   const { vramBudgetBytes = 0, ...engineOptions } = options;
   requireWithinDevice('gpu', vramBudgetBytes, 0);
   requireWithinDevice('cpu', engineOptions.ramBudgetBytes ?? 0, systemMemoryBytes());

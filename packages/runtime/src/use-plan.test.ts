@@ -43,6 +43,17 @@ describe('a model with a plan', () => {
     expect(same.engine.memory()[0]?.budgetBytes).toBe(RAM);
   });
 
+  it('needs no byte more than without', async () => {
+    await using plain = await loadModel();
+    const { plannedBytes: cpu } = plain.engine.memory()[0] as { plannedBytes: number };
+    const tight = { ...plan, budgetBytes: { gpu: 0, cpu, flash: 0 } };
+    await using model = await loadModel(undefined, { plan: tight });
+    expect(model.engine.memory()[0]).toMatchObject({ budgetBytes: cpu, usedBytes: cpu });
+    const less = { ...plan, budgetBytes: { gpu: 0, cpu: cpu - 1, flash: 0 } };
+    const loading = loadModel(undefined, { plan: less });
+    await expect(loading).rejects.toMatchObject({ code: 'OUT_OF_MEMORY' });
+  });
+
   it.each([
     [{ ramBudgetBytes: RAM + 1 }, { tier: 'cpu', plannedBytes: RAM, foundBytes: RAM + 1 }],
     [{ vramBudgetBytes: 5 }, { tier: 'gpu', plannedBytes: 0, foundBytes: 5 }],

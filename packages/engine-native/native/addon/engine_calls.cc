@@ -40,6 +40,26 @@ Napi::Object FromInfo(Napi::Env env, const Engine& engine) {
   return object;
 }
 
+// [[order: Uint32Array, gpuEnd, cpuEnd], …]
+Plan ReadPlan(Napi::Value value) {
+  const Napi::Array layers = ReadArray(value, "layers");
+  Plan plan;
+  for (uint32_t i = 0; i < layers.Length(); ++i) {
+    const Napi::Array layer = ReadArray(layers.Get(i), "layer");
+    const Napi::Value order = layer.Get(0U);
+    if (!order.IsTypedArray() ||
+        order.As<Napi::TypedArray>().TypedArrayType() != napi_uint32_array) {
+      throw Napi::TypeError::New(value.Env(), "order must be a Uint32Array");
+    }
+    const auto ids = order.As<Napi::Uint32Array>();
+    LayerPlan& part = plan.layers.emplace_back();
+    if (ids.ElementLength() > 0) part.order.assign(ids.Data(), ids.Data() + ids.ElementLength());
+    part.tier_end[0] = ReadInteger(layer.Get(1U), "gpuEnd");
+    part.tier_end[1] = ReadInteger(layer.Get(2U), "cpuEnd");
+  }
+  return plan;
+}
+
 EngineOptions ReadOptions(Napi::Object object) {
   EngineOptions options;
   const int64_t threads = ReadInteger(object.Get("threads"), "threads");
@@ -48,6 +68,8 @@ EngineOptions ReadOptions(Napi::Object object) {
   options.kv_type = ReadKvType(object.Get("kvType"));
   options.kernels = ReadString(object.Get("kernels"), "kernels");
   options.ram_budget = ReadSize(object.Get("ramBudgetBytes"), "ramBudgetBytes");
+  options.plan = ReadPlan(object.Get("plan"));
+  options.plan_fingerprint = ReadString(object.Get("planFingerprint"), "planFingerprint");
   return options;
 }
 
@@ -128,21 +150,7 @@ Napi::Value CreateSession(const Napi::CallbackInfo& info) {
 // setPlan(engine, [[order: Uint32Array, gpuEnd, cpuEnd], …])
 Napi::Value SetPlan(const Napi::CallbackInfo& info) {
   Engine& engine = UnwrapHandle<EngineHandle>(info.Env(), info[0]).engine();
-  const Napi::Array layers = ReadArray(info[1], "layers");
-  Plan plan;
-  for (uint32_t i = 0; i < layers.Length(); ++i) {
-    const Napi::Array layer = ReadArray(layers.Get(i), "layer");
-    const Napi::Value order = layer.Get(0U);
-    if (!order.IsTypedArray() ||
-        order.As<Napi::TypedArray>().TypedArrayType() != napi_uint32_array) {
-      throw Napi::TypeError::New(info.Env(), "order must be a Uint32Array");
-    }
-    const auto ids = order.As<Napi::Uint32Array>();
-    LayerPlan& part = plan.layers.emplace_back();
-    if (ids.ElementLength() > 0) part.order.assign(ids.Data(), ids.Data() + ids.ElementLength());
-    part.tier_end[0] = ReadInteger(layer.Get(1U), "gpuEnd");
-    part.tier_end[1] = ReadInteger(layer.Get(2U), "cpuEnd");
-  }
+  Plan plan = ReadPlan(info[1]);
   const auto [call, value] = Environment::Of(info.Env()).Begin({info[0]});
   engine.SetPlan(std::move(plan),
                  [call = call](Status status) { call.Settle(std::move(status)); });

@@ -187,10 +187,19 @@ Status LoadedEngine::DescribeModel(const EngineOptions& options) {
 Status LoadedEngine::ReserveAndRead(const EngineOptions& options) {
   const Hyperparameters& model = info_.model;
   ASSIGN_OR_RETURN(const WeightPlan weight_plan, WeightPlan::Make(*file_, model));
+  const Plan& plan = options.plan;
+  if (!plan.layers.empty() && options.plan_fingerprint != info_.fingerprint) {
+    return Status(StatusCode::kArtifactModelMismatch,
+                  "the plan was made for the model " + options.plan_fingerprint +
+                      ", this one is " + info_.fingerprint + "; solve a plan for this model");
+  }
   cpu_ = std::make_shared<Accountant>(Tier::kCpu, options.ram_budget);
   pool_ = std::make_unique<ThreadPool>(info_.threads);
   cpu_tier_ = std::make_unique<CpuTier>(*pool_, *kernels_, cpu_, kMaxBatchTokens);
+  ffn_ = std::make_unique<SparseFfn>(FfnTiers{nullptr, cpu_tier_.get(), nullptr});
+  RETURN_IF_ERROR(ffn_->Validate(weight_plan.ffn_blocks(), plan));
 
+  // The only tier there is holds whole layers, whatever their order.
   uint64_t ffn_bytes = 0;
   int64_t widest_block = 0;
   for (const auto& blocks : weight_plan.ffn_blocks()) {
@@ -223,10 +232,11 @@ Status LoadedEngine::ReserveAndRead(const EngineOptions& options) {
   weights_ = std::make_unique<Weights>(std::move(weights));
   done += weight_plan.bytes();
 
-  ffn_ = std::make_unique<SparseFfn>(FfnTiers{nullptr, cpu_tier_.get(), nullptr});
   for (int64_t layer = 0; layer < model.layers; ++layer) {
-    const auto& blocks = weights_->layers[static_cast<size_t>(layer)].ffn_blocks;
-    RETURN_IF_ERROR(ffn_->Place(layer, blocks, LayerPlan{}));
+    const auto index = static_cast<size_t>(layer);
+    const auto& blocks = weights_->layers[index].ffn_blocks;
+    RETURN_IF_ERROR(
+        ffn_->Place(layer, blocks, plan.layers.empty() ? LayerPlan{} : plan.layers[index]));
     for (const FfnBlockSource& block : blocks) {
       done += cpu_tier_->PlannedBytes(block, FfnPart{{}, 0, block.n_neurons});
     }

@@ -31,6 +31,8 @@ struct EngineOptions {
   DType kv_type = DType::kF16;
   std::string kernels = "auto";
   uint64_t ram_budget = 0;     // bytes; 0: none set
+  Plan plan;                   // where the neurons live; no layers: in the file's order
+  std::string plan_fingerprint;  // of the model the plan is for
   std::function<void(double)> progress;  // fraction of weights read; from the loading thread
   const std::atomic<bool>* cancel = nullptr;
 };
