@@ -1,9 +1,14 @@
 // Prefill and decode speed of a model file, without Node:
-//   engine_bench MODEL [threads] [prompt tokens] [generated tokens] [dense|exact] [kernels]
+//   engine_bench MODEL [threads] [prompt tokens] [generated tokens] [dense|exact] [kernels] [order]
+// `order` is where a plan puts each layer's neurons, all of them on the CPU: "file", "scrambled", or
+// a file of firing counts, U32 [layers][n_ff], for the hottest first.
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
+#include <fstream>
 #include <future>
+#include <numeric>
+#include <random>
 #include <string>
 #include <vector>
 
@@ -11,9 +16,56 @@
 
 using namespace thermocline;
 
+namespace {
+
+// One count a neuron, layer after layer: smaller numbers come later in the order.
+std::vector<uint32_t> ReadKeys(const std::string& order, int64_t n) {
+  std::vector<uint32_t> keys(static_cast<size_t>(n));
+  if (order == "scrambled") {
+    std::mt19937 random(1);
+    for (uint32_t& key : keys) key = static_cast<uint32_t>(random());
+    return keys;
+  }
+  std::ifstream file(order, std::ios::binary);
+  const auto bytes = static_cast<std::streamsize>(keys.size() * sizeof(uint32_t));
+  if (!file.read(reinterpret_cast<char*>(keys.data()), bytes) || file.peek() != EOF) return {};
+  return keys;
+}
+
+Plan SortByKeys(const std::vector<int64_t>& n_ff, const std::vector<uint32_t>& keys) {
+  Plan plan;
+  auto layer_keys = keys.begin();
+  for (const int64_t n : n_ff) {
+    LayerPlan layer;
+    layer.order.resize(static_cast<size_t>(n));
+    std::iota(layer.order.begin(), layer.order.end(), 0U);
+    std::stable_sort(layer.order.begin(), layer.order.end(),
+                     [&](uint32_t a, uint32_t b) { return layer_keys[a] > layer_keys[b]; });
+    layer.tier_end[1] = n;
+    plan.layers.push_back(std::move(layer));
+    layer_keys += n;
+  }
+  return plan;
+}
+
+Status Place(Engine& engine, const std::string& order) {
+  if (order == "file") return Status::Ok();
+  const std::vector<int64_t>& n_ff = engine.info().model.n_ff;
+  const auto keys = ReadKeys(order, std::accumulate(n_ff.begin(), n_ff.end(), int64_t{0}));
+  if (keys.empty()) {
+    return Status(StatusCode::kInvalidArgument, order + " does not hold one U32 a neuron");
+  }
+  std::promise<Status> placed;
+  engine.SetPlan(SortByKeys(n_ff, keys), [&](Status status) { placed.set_value(status); });
+  return placed.get_future().get();
+}
+
+}  // namespace
+
 int main(int argc, char** argv) {
   if (argc < 2) {
-    std::fprintf(stderr, "usage: engine_bench MODEL [threads] [prompt] [generate] [mode] [kernels]\n");
+    std::fprintf(stderr, "usage: engine_bench MODEL [threads] [prompt] [generate] [mode] [kernels] "
+                         "[order]\n");
     return 2;
   }
   const auto number = [&](int i, int fallback) { return argc > i ? std::atoi(argv[i]) : fallback; };
@@ -26,6 +78,11 @@ int main(int argc, char** argv) {
     return 1;
   }
   Engine& engine = **opened;
+  const Status placed = Place(engine, argc > 7 ? argv[7] : "file");
+  if (!placed.ok()) {
+    std::fprintf(stderr, "%s\n", placed.message().c_str());
+    return 1;
+  }
   const Mode mode = argc > 5 && std::string(argv[5]) == "exact" ? Mode::kExact : Mode::kDense;
   const int n_prompt = number(3, 256);
   const int n_generate = number(4, 128);

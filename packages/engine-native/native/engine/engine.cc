@@ -204,7 +204,7 @@ Status LoadedEngine::ReserveAndRead(const EngineOptions& options) {
   int64_t widest_block = 0;
   for (const auto& blocks : weight_plan.ffn_blocks()) {
     for (const FfnBlockSource& block : blocks) {
-      ffn_bytes += cpu_tier_->PlannedBytes(block, FfnPart{{}, 0, block.n_neurons});
+      ffn_bytes += cpu_tier_->PlannedBytes(block, block.n_neurons);
       widest_block = std::max(widest_block, block.n_neurons);
     }
   }
@@ -238,7 +238,7 @@ Status LoadedEngine::ReserveAndRead(const EngineOptions& options) {
     RETURN_IF_ERROR(
         ffn_->Place(layer, blocks, plan.layers.empty() ? LayerPlan{} : plan.layers[index]));
     for (const FfnBlockSource& block : blocks) {
-      done += cpu_tier_->PlannedBytes(block, FfnPart{{}, 0, block.n_neurons});
+      done += cpu_tier_->PlannedBytes(block, block.n_neurons);
     }
     RETURN_IF_ERROR(progress(done));
   }

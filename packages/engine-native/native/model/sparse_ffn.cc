@@ -13,7 +13,6 @@ int64_t CountNeurons(const std::vector<FfnBlockSource>& blocks) {
 }
 
 Tier TierOf(const LayerPlan& plan, int64_t position) {
-  if (plan.order.empty()) return Tier::kCpu;
   if (position < plan.tier_end[0]) return Tier::kGpu;
   return position < plan.tier_end[1] ? Tier::kCpu : Tier::kFlash;
 }
@@ -69,61 +68,68 @@ Status SparseFfn::Validate(const std::vector<std::vector<FfnBlockSource>>& block
 
 Status SparseFfn::Place(int64_t index, const std::vector<FfnBlockSource>& blocks,
                         const LayerPlan& plan) {
-  ASSIGN_OR_RETURN(Layer placed, PlaceParts(blocks, plan));
-  if (static_cast<size_t>(index) == layers_.size()) layers_.emplace_back();
-  Layer& layer = layers_[static_cast<size_t>(index)];
-  std::swap(layer, placed);
+  Layer placed = Split(blocks, plan);
+  const bool first = static_cast<size_t>(index) == layers_.size();
+  if (!first && SamePlaces(layers_[static_cast<size_t>(index)], placed)) return Status::Ok();
+  RETURN_IF_ERROR(Load(blocks, placed));
+  if (first) layers_.emplace_back();
+  std::swap(layers_[static_cast<size_t>(index)], placed);
   Remove(placed);
   return Status::Ok();
 }
 
-Result<SparseFfn::Layer> SparseFfn::PlaceParts(const std::vector<FfnBlockSource>& blocks,
-                                               const LayerPlan& plan) {
+// A plan's order says to which tier a neuron belongs. Within a tier neurons ascend by id, and so
+// are added up: the bits follow from where neurons live, not from how a plan lists them. A tier
+// that holds a whole block then keeps it as the file has it.
+SparseFfn::Layer SparseFfn::Split(const std::vector<FfnBlockSource>& blocks,
+                                  const LayerPlan& plan) const {
   Layer layer;
   layer.n_neurons = CountNeurons(blocks);
-  int64_t first_id = 0;
-  for (const FfnBlockSource& block : blocks) {
-    // The block's own neurons in the order of the layer; tiers follow each other in it.
-    std::vector<uint32_t> order;
-    int64_t ends[kTiers] = {0, 0, 0};
-    if (plan.order.empty()) {
-      ends[static_cast<size_t>(Tier::kCpu)] = block.n_neurons;
-    } else {
-      for (size_t p = 0; p < plan.order.size(); ++p) {
-        const int64_t neuron = int64_t{plan.order[p]} - first_id;
-        if (neuron < 0 || neuron >= block.n_neurons) continue;
-        order.push_back(static_cast<uint32_t>(neuron));
-        ends[static_cast<size_t>(TierOf(plan, static_cast<int64_t>(p)))] =
-            static_cast<int64_t>(order.size());
-      }
-    }
-    int64_t begin = 0;
-    for (size_t t = 0; t < kTiers; ++t) {
-      const int64_t end = ends[t];
-      if (end <= begin) continue;
-      PlacedPart part;
-      part.tier = tiers_[t];
-      part.n = end - begin;
-      auto handle = part.tier->Load(block, FfnPart{order, begin, end});
-      if (!handle.ok()) {
-        Remove(layer);
-        return handle.status();
-      }
-      part.handle = *handle;
-      for (int64_t p = begin; p < end; ++p) {
-        const int64_t neuron = order.empty() ? p : int64_t{order[static_cast<size_t>(p)]};
-        part.ids.push_back(static_cast<uint32_t>(first_id + neuron));
-      }
-      layer.parts.push_back(std::move(part));
-      begin = end;
-    }
-    first_id += block.n_neurons;
+  std::vector<Tier> tier_of(static_cast<size_t>(layer.n_neurons), Tier::kCpu);
+  for (size_t p = 0; p < plan.order.size(); ++p) {
+    tier_of[plan.order[p]] = TierOf(plan, static_cast<int64_t>(p));
   }
-  if (layer.parts.size() == 1) {
-    const std::vector<uint32_t>& ids = layer.parts.front().ids;
-    layer.by_id = std::is_sorted(ids.begin(), ids.end());  // all of them, hence 0, 1, 2, …
+  int64_t first_id = 0;
+  for (size_t b = 0; b < blocks.size(); ++b) {
+    std::array<PlacedPart, kTiers> parts;
+    for (int64_t id = first_id; id < first_id + blocks[b].n_neurons; ++id) {
+      parts[static_cast<size_t>(tier_of[static_cast<size_t>(id)])].ids.push_back(
+          static_cast<uint32_t>(id));
+    }
+    for (size_t t = 0; t < kTiers; ++t) {
+      if (parts[t].ids.empty()) continue;
+      parts[t].tier = tiers_[t];
+      parts[t].block = b;
+      parts[t].first_id = static_cast<uint32_t>(first_id);
+      layer.parts.push_back(std::move(parts[t]));
+    }
+    first_id += blocks[b].n_neurons;
   }
   return layer;
+}
+
+bool SparseFfn::SamePlaces(const Layer& a, const Layer& b) {
+  return a.n_neurons == b.n_neurons &&
+         std::equal(a.parts.begin(), a.parts.end(), b.parts.begin(), b.parts.end(),
+                    [](const PlacedPart& x, const PlacedPart& y) {
+                      return x.tier == y.tier && x.block == y.block && x.ids == y.ids;
+                    });
+}
+
+Status SparseFfn::Load(const std::vector<FfnBlockSource>& blocks, Layer& layer) {
+  for (size_t i = 0; i < layer.parts.size(); ++i) {
+    PlacedPart& part = layer.parts[i];
+    std::vector<uint32_t> neurons = part.ids;
+    for (uint32_t& neuron : neurons) neuron -= part.first_id;
+    auto handle = part.tier->Load(blocks[part.block], neurons);
+    if (!handle.ok()) {
+      layer.parts.resize(i);
+      Remove(layer);
+      return handle.status();
+    }
+    part.handle = *handle;
+  }
+  return Status::Ok();
 }
 
 void SparseFfn::Remove(Layer& layer) {
@@ -135,16 +141,18 @@ Status SparseFfn::Run(int64_t index, Mode mode, const TensorView& input, const A
                       TensorView y, float* h, FfnTotals* totals) {
   Layer& layer = layers_[static_cast<size_t>(index)];
   totals->fired.assign(static_cast<size_t>(x.n_tokens), 0);
+  const bool in_one_part = layer.parts.size() == 1;  // which then writes h by id
 
   for (PlacedPart& part : layer.parts) {
     FfnWork work;
     work.input = input;
     work.x = x;
     work.skip_zeros = mode == Mode::kExact;
-    if (h != nullptr && layer.by_id) {
-      work.h = {h, static_cast<size_t>(x.n_tokens * part.n)};
+    const size_t n_h = static_cast<size_t>(x.n_tokens) * part.ids.size();
+    if (h != nullptr && in_one_part) {
+      work.h = {h, n_h};
     } else if (h != nullptr) {
-      part.h.resize(static_cast<size_t>(x.n_tokens * part.n));
+      part.h.resize(n_h);
       work.h = part.h;
     }
     RETURN_IF_ERROR(part.tier->Submit(part.handle, work));
@@ -154,11 +162,11 @@ Status SparseFfn::Run(int64_t index, Mode mode, const TensorView& input, const A
     RETURN_IF_ERROR(part.tier->Finish(part.handle, y, &outcome));
     totals->bytes_read[static_cast<size_t>(part.tier->tier())] += outcome.bytes_read;
     for (size_t t = 0; t < outcome.fired.size(); ++t) totals->fired[t] += outcome.fired[t];
-    if (h == nullptr || layer.by_id) continue;
+    if (h == nullptr || in_one_part) continue;
     for (int64_t t = 0; t < x.n_tokens; ++t) {
-      for (int64_t p = 0; p < part.n; ++p) {
-        h[t * layer.n_neurons + part.ids[static_cast<size_t>(p)]] =
-            part.h[static_cast<size_t>(t * part.n + p)];
+      const float* const part_h = part.h.data() + static_cast<size_t>(t) * part.ids.size();
+      for (size_t i = 0; i < part.ids.size(); ++i) {
+        h[t * layer.n_neurons + part.ids[i]] = part_h[i];
       }
     }
   }

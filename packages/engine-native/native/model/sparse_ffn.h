@@ -1,5 +1,5 @@
 // The FFN of every layer: blocks of neurons, each split over the tiers that hold
-// them. Positions are known only in here; outside, a neuron is called by its id.
+// them. Outside, a neuron is called by its id in the layer.
 #pragma once
 
 #include <array>
@@ -29,7 +29,9 @@ class SparseFfn {
   Status Validate(const std::vector<std::vector<FfnBlockSource>>& blocks, const Plan& plan) const;
 
   // Places layer `index` (they are placed in order at first). A layer placed before is placed
-  // anew; if that fails the old placement stays. REQUIRES: Validate passed.
+  // anew where the plan moves neurons between tiers; if that fails the old placement stays. A plan
+  // that only lists them in another order changes nothing and reads nothing.
+  // REQUIRES: Validate passed, and the same blocks as before.
   Status Place(int64_t index, const std::vector<FfnBlockSource>& blocks, const LayerPlan& plan);
 
   // Adds the layer's FFN to y, [n_tokens][d_model]. `h`, when not null, gets the activations by
@@ -43,16 +45,19 @@ class SparseFfn {
   struct PlacedPart {
     FfnTier* tier = nullptr;
     FfnHandle handle = 0;
-    std::vector<uint32_t> ids;  // position in the part -> neuron id of the layer
-    int64_t n = 0;
-    std::vector<float> h;       // [n_tokens][n], when watched
+    size_t block = 0;
+    uint32_t first_id = 0;      // of the block in the layer
+    std::vector<uint32_t> ids;  // neurons of the layer, ascending
+    std::vector<float> h;       // [n_tokens][ids], when watched
   };
   struct Layer {
     int64_t n_neurons = 0;
     std::vector<PlacedPart> parts;
-    bool by_id = false;  // one part, whose positions are the neurons' ids
   };
-  Result<Layer> PlaceParts(const std::vector<FfnBlockSource>& blocks, const LayerPlan& plan);
+  Layer Split(const std::vector<FfnBlockSource>& blocks, const LayerPlan& plan) const;
+  static bool SamePlaces(const Layer& a, const Layer& b);
+  // Fills in the handles; on failure nothing stays loaded.
+  static Status Load(const std::vector<FfnBlockSource>& blocks, Layer& layer);
   static void Remove(Layer& layer);
 
   FfnTiers tiers_;

@@ -49,7 +49,13 @@ class Bench {
   std::vector<float> Run(const std::vector<FfnBlockSource>& blocks, const LayerPlan& plan,
                          Mode mode, int64_t first, int64_t n, FfnTotals* totals = nullptr,
                          std::vector<float>* h = nullptr) {
-    SparseFfn ffn(FfnTiers{other_.get(), cpu_.get(), nullptr});
+    return RunOn({other_.get(), cpu_.get(), nullptr}, blocks, plan, mode, first, n, totals, h);
+  }
+
+  std::vector<float> RunOn(FfnTiers tiers, const std::vector<FfnBlockSource>& blocks,
+                           const LayerPlan& plan, Mode mode, int64_t first, int64_t n,
+                           FfnTotals* totals = nullptr, std::vector<float>* h = nullptr) {
+    SparseFfn ffn(tiers);
     EXPECT_OK(ffn.Validate({blocks}, Plan{{plan}}));
     EXPECT_OK(ffn.Place(0, blocks, plan));
     Activations x;
@@ -79,6 +85,7 @@ class Bench {
 
   const std::vector<FfnBlockSource>& blocks() const { return blocks_; }
   FfnTier* cpu() { return cpu_.get(); }
+  FfnTier* other() { return other_.get(); }
   int64_t n() const { return n_; }
   int64_t d() const { return d_; }
 
@@ -92,15 +99,55 @@ class Bench {
   std::vector<float> x_;
 };
 
+std::vector<uint32_t> Ids(int64_t n) {
+  std::vector<uint32_t> ids(static_cast<size_t>(n));
+  std::iota(ids.begin(), ids.end(), 0U);
+  return ids;
+}
+
 std::vector<uint32_t> Shuffled(int64_t n, uint64_t seed) {
-  std::vector<uint32_t> order(static_cast<size_t>(n));
-  std::iota(order.begin(), order.end(), 0U);
+  std::vector<uint32_t> order = Ids(n);
   for (size_t i = order.size() - 1; i > 0; --i) {
     seed = seed * 6364136223846793005ULL + 1442695040888963407ULL;
     std::swap(order[i], order[(seed >> 33) % (i + 1)]);
   }
   return order;
 }
+
+// Hands everything on and counts what is read; if asked, lists it the other way round.
+class CountingTier : public FfnTier {
+ public:
+  explicit CountingTier(FfnTier* tier) : tier_(tier) {}
+  int loads = 0;
+  int loaded = 0;
+  bool reversed = false;
+
+  Tier tier() const override { return tier_->tier(); }
+  uint64_t PlannedBytes(const FfnBlockSource& source, int64_t n_neurons) const override {
+    return tier_->PlannedBytes(source, n_neurons);
+  }
+  Result<FfnHandle> Load(const FfnBlockSource& source,
+                         std::span<const uint32_t> neurons) override {
+    ++loads;
+    ++loaded;
+    std::vector<uint32_t> list(neurons.begin(), neurons.end());
+    if (reversed) std::reverse(list.begin(), list.end());
+    return tier_->Load(source, list);
+  }
+  void Unload(FfnHandle handle) override {
+    --loaded;
+    tier_->Unload(handle);
+  }
+  Status Submit(FfnHandle handle, const FfnWork& work) override {
+    return tier_->Submit(handle, work);
+  }
+  Status Finish(FfnHandle handle, TensorView y, FfnOutcome* outcome) override {
+    return tier_->Finish(handle, y, outcome);
+  }
+
+ private:
+  FfnTier* const tier_;
+};
 
 float MaxDifference(const std::vector<float>& a, const std::vector<float>& b) {
   float difference = 0;
@@ -145,6 +192,97 @@ TEST(SparseFfn, AnySplitAndOrderEqualsDense) {
   }
 }
 
+// All on one tier, and so nothing but the order in which the plan lists them.
+TEST(SparseFfn, AnyOrderOnOneTierHasTheBitsOfNone) {
+  for (const std::string arch : {"llama", "opt"}) {
+    for (const DType type : kTypes) {
+      const auto bench = Bench::Make(Model(arch, type));
+      ASSERT_TRUE(bench != nullptr);
+      const int64_t n = bench->n();
+      std::vector<uint32_t> reversed = Ids(n);
+      std::reverse(reversed.begin(), reversed.end());
+      for (const int64_t tokens : {1, 2, 7, 16}) {
+        FfnTotals known;
+        std::vector<float> h_known;
+        const auto y =
+            bench->Run(bench->blocks(), {}, Mode::kExact, 0, tokens, &known, &h_known);
+        for (const auto& order : {reversed, Shuffled(n, 1), Shuffled(n, 2), Shuffled(n, 3)}) {
+          for (const Mode mode : {Mode::kDense, Mode::kExact}) {
+            FfnTotals totals;
+            std::vector<float> h;
+            EXPECT_TRUE(y == bench->Run(bench->blocks(), LayerPlan{order, {0, n}}, mode, 0, tokens,
+                                        &totals, &h));
+            EXPECT_TRUE(h == h_known);
+            EXPECT_TRUE(totals.fired == known.fired);
+            if (mode == Mode::kExact) EXPECT_EQ(totals.bytes_read[1], known.bytes_read[1]);
+          }
+        }
+      }
+    }
+  }
+}
+
+// Over two tiers the bits depend on who holds which neurons, and still not on the order.
+TEST(SparseFfn, TheOrderWithinTiersChangesNoBits) {
+  for (const std::string arch : {"llama", "opt"}) {
+    for (const DType type : kTypes) {
+      const auto bench = Bench::Make(Model(arch, type));
+      ASSERT_TRUE(bench != nullptr);
+      const int64_t n = bench->n();
+      for (const int64_t split : {int64_t{1}, int64_t{63}, int64_t{64}, int64_t{65}, int64_t{255},
+                                  int64_t{256}, int64_t{257}, n - 1}) {
+        LayerPlan plan{Shuffled(n, 7), {split, n}};
+        for (const int64_t tokens : {1, 5}) {
+          const auto y = bench->Run(bench->blocks(), plan, Mode::kExact, 0, tokens);
+          const auto end = plan.order.begin() + split;
+          std::reverse(plan.order.begin(), end);
+          std::rotate(end, end + (n - split) / 3, plan.order.end());
+          for (const Mode mode : {Mode::kDense, Mode::kExact}) {
+            EXPECT_TRUE(y == bench->Run(bench->blocks(), plan, mode, 0, tokens));
+          }
+        }
+      }
+    }
+  }
+}
+
+TEST(SparseFfn, OnlyMovedNeuronsAreReadAgain) {
+  const auto bench = Bench::Make(Model("llama", DType::kF16));
+  ASSERT_TRUE(bench != nullptr);
+  const int64_t n = bench->n();
+  CountingTier cpu(bench->cpu());
+  SparseFfn ffn(FfnTiers{bench->other(), &cpu, nullptr});
+  ASSERT_OK(ffn.Place(0, bench->blocks(), {}));
+  EXPECT_EQ(cpu.loads, 1);
+  ASSERT_OK(ffn.Place(0, bench->blocks(), {Shuffled(n, 1), {0, n}}));
+  EXPECT_EQ(cpu.loads, 1);
+  ASSERT_OK(ffn.Place(0, bench->blocks(), {Shuffled(n, 1), {1, n}}));
+  EXPECT_EQ(cpu.loads, 2);
+  ASSERT_OK(ffn.Place(0, bench->blocks(), {Shuffled(n, 2), {1, n}}));  // another neuron goes
+  EXPECT_EQ(cpu.loads, 3);
+  ASSERT_OK(ffn.Place(0, bench->blocks(), {}));
+  EXPECT_EQ(cpu.loads, 4);
+  EXPECT_EQ(cpu.loaded, 1);
+}
+
+TEST(SparseFfn, ATierTakesItsNeuronsInAnyOrder) {
+  for (const std::string arch : {"llama", "opt"}) {
+    for (const DType type : kTypes) {
+      const auto bench = Bench::Make(Model(arch, type));
+      ASSERT_TRUE(bench != nullptr);
+      const auto dense = bench->Run(bench->blocks(), {}, Mode::kDense, 0, 5);
+      CountingTier reversed(bench->cpu());
+      reversed.reversed = true;
+      for (const int64_t split : {int64_t{0}, int64_t{65}}) {
+        const LayerPlan plan{Shuffled(bench->n(), 7), {split, bench->n()}};
+        const auto y = bench->RunOn({bench->other(), &reversed, nullptr}, bench->blocks(), plan,
+                                    Mode::kExact, 0, 5);
+        EXPECT_LE(MaxDifference(y, dense), 1e-5F * Largest(dense));
+      }
+    }
+  }
+}
+
 TEST(SparseFfn, ExactHasTheBitsOfDense) {
   for (const std::string arch : {"llama", "opt"}) {
     for (const DType type : kTypes) {
@@ -178,12 +316,12 @@ TEST(SparseFfn, BlocksThatCutAQuantisedGroupAreRefused) {
     ASSERT_TRUE(bench != nullptr);
     FfnBlockSource block = bench->blocks()[0];
     block.n_neurons = 48;
-    EXPECT_STATUS(bench->cpu()->Load(block, {{}, 0, 48}), StatusCode::kModelUnsupported);
+    EXPECT_STATUS(bench->cpu()->Load(block, Ids(48)), StatusCode::kModelUnsupported);
     block.n_neurons = 64;
     block.first_neuron = 16;
-    EXPECT_STATUS(bench->cpu()->Load(block, {{}, 0, 64}), StatusCode::kModelUnsupported);
+    EXPECT_STATUS(bench->cpu()->Load(block, Ids(64)), StatusCode::kModelUnsupported);
     block.first_neuron = 32;
-    EXPECT_OK(bench->cpu()->Load(block, {{}, 0, 64}));
+    EXPECT_OK(bench->cpu()->Load(block, Ids(64)));
   }
 }
 

@@ -22,8 +22,8 @@ int64_t LaneCapacity(int64_t n) { return CeilDiv(CeilDiv(n, kLaneBlock), kLanes)
 bool SharesScales(DType type) { return BlockElements(type) > 1; }
 
 // The quantised down matrix binds 32 neighbours, so it is held whole, in file order.
-int64_t DownRows(const FfnBlockSource& source, const FfnPart& part) {
-  return SharesScales(source.down->type) ? source.n_neurons : part.end - part.begin;
+int64_t DownRows(const FfnBlockSource& source, int64_t n) {
+  return SharesScales(source.down->type) ? source.n_neurons : n;
 }
 
 struct PartBytes {
@@ -31,12 +31,11 @@ struct PartBytes {
   int64_t total() const { return Aligned(gate) + Aligned(up) + Aligned(down); }
 };
 
-PartBytes BytesOf(const FfnBlockSource& source, const FfnPart& part) {
-  const int64_t n = part.end - part.begin;
+PartBytes BytesOf(const FfnBlockSource& source, int64_t n) {
   PartBytes bytes;
   if (source.gate != nullptr) bytes.gate = n * RowBytes(source.gate->type, source.d_model);
   bytes.up = n * RowBytes(source.up->type, source.d_model);
-  bytes.down = NeuronMatrixBytes(source.down->type, DownRows(source, part), source.d_model);
+  bytes.down = NeuronMatrixBytes(source.down->type, DownRows(source, n), source.d_model);
   return bytes;
 }
 
@@ -65,8 +64,8 @@ CpuTier::CpuTier(ThreadPool& pool, const Kernels& kernels, std::shared_ptr<Accou
       max_tokens_(max_tokens),
       tier_(tier) {}
 
-uint64_t CpuTier::PlannedBytes(const FfnBlockSource& source, const FfnPart& part) const {
-  return static_cast<uint64_t>(BytesOf(source, part).total());
+uint64_t CpuTier::PlannedBytes(const FfnBlockSource& source, int64_t n_neurons) const {
+  return static_cast<uint64_t>(BytesOf(source, n_neurons).total());
 }
 
 uint64_t CpuTier::ScratchBytes(int64_t neurons, int64_t d_model, int64_t max_tokens) {
@@ -115,29 +114,27 @@ Status CpuTier::CheckDown(const FfnBlockSource& source) {
                 source.file->path());
 }
 
-Result<FfnHandle> CpuTier::Load(const FfnBlockSource& source, const FfnPart& spec) {
+Result<FfnHandle> CpuTier::Load(const FfnBlockSource& source,
+                                std::span<const uint32_t> neurons) {
   RETURN_IF_ERROR(CheckDown(source));
   Part part;
   part.loaded = true;
   part.gated = source.gate != nullptr;
   part.activation = source.activation;
-  part.n = spec.end - spec.begin;
+  part.n = static_cast<int64_t>(neurons.size());
   part.d_model = source.d_model;
   RETURN_IF_ERROR(Grow(part.n, part.d_model));
 
-  const PartBytes bytes = BytesOf(source, spec);
+  const PartBytes bytes = BytesOf(source, part.n);
   ASSIGN_OR_RETURN(part.reservation,
                    accountant_->Reserve(static_cast<uint64_t>(bytes.total()), "weights"));
   ASSIGN_OR_RETURN(part.memory, HugeBuffer::Allocate(static_cast<size_t>(bytes.total())));
 
   // Neuron of the block -> row of this part.
   std::vector<uint32_t> row_of(static_cast<size_t>(source.n_neurons), kNoRow);
-  for (int64_t p = spec.begin; p < spec.end; ++p) {
-    const auto neuron = spec.order.empty() ? static_cast<uint32_t>(p)
-                                           : spec.order[static_cast<size_t>(p)];
-    row_of[neuron] = static_cast<uint32_t>(p - spec.begin);
-  }
-  const bool in_file_order = spec.order.empty() && part.n == source.n_neurons;
+  for (size_t p = 0; p < neurons.size(); ++p) row_of[neurons[p]] = static_cast<uint32_t>(p);
+  const bool in_file_order =
+      part.n == source.n_neurons && std::is_sorted(neurons.begin(), neurons.end());
   const std::span<const uint32_t> rows = in_file_order ? std::span<const uint32_t>() : row_of;
 
   std::byte* at = part.memory.data();
@@ -151,24 +148,18 @@ Result<FfnHandle> CpuTier::Load(const FfnBlockSource& source, const FfnPart& spe
   RETURN_IF_ERROR(
       LoadRows(*source.file, *source.up, source.first_neuron, source.n_neurons, rows, at));
   at += Aligned(bytes.up);
-  part.down = MakeNeuronMatrix(source.down->type, DownRows(source, spec), part.d_model, at);
+  part.down = MakeNeuronMatrix(source.down->type, DownRows(source, part.n), part.d_model, at);
   const bool whole_down = SharesScales(source.down->type);
   RETURN_IF_ERROR(LoadNeurons(*source.file, *source.down, source.first_neuron, source.n_neurons,
                               whole_down ? std::span<const uint32_t>() : rows, part.down, at));
-  if (whole_down && !in_file_order) {
-    part.down_row.resize(static_cast<size_t>(part.n));
-    for (size_t neuron = 0; neuron < row_of.size(); ++neuron) {
-      if (row_of[neuron] != kNoRow) part.down_row[row_of[neuron]] = static_cast<uint32_t>(neuron);
-    }
-  }
+  if (whole_down && !in_file_order) part.down_row.assign(neurons.begin(), neurons.end());
 
   const auto load_bias = [&](const TensorInfo* tensor, std::vector<float>* bias) -> Status {
     if (tensor == nullptr) return Status::Ok();
     ASSIGN_OR_RETURN(const std::vector<float> values, LoadVector(*source.file, *tensor));
-    bias->resize(static_cast<size_t>(part.n));
-    for (size_t neuron = 0; neuron < row_of.size(); ++neuron) {
-      if (row_of[neuron] == kNoRow) continue;
-      (*bias)[row_of[neuron]] = values[neuron + static_cast<size_t>(source.first_neuron)];
+    bias->reserve(neurons.size());
+    for (const uint32_t neuron : neurons) {
+      bias->push_back(values[neuron + static_cast<size_t>(source.first_neuron)]);
     }
     return Status::Ok();
   };

@@ -1,13 +1,14 @@
 // Neurons in system memory, computed by the CPU.
 //
-// Positions are dealt to a fixed number of lanes in blocks of 32, round robin, so
-// that hot neurons at the front of the order are spread over all lanes. A lane sums
-// its neurons in ascending order and lanes are added in order: the bits depend
+// A neuron's position is its place in the list it was loaded by, and its row here.
+// Positions are dealt to a fixed number of lanes in blocks of 32, round robin. A lane
+// sums its neurons in ascending order and lanes are added in order: the bits depend
 // neither on threads nor on which neurons were skipped nor on the batch.
 #pragma once
 
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <vector>
 
 #include "backends/kernels.h"
@@ -26,11 +27,12 @@ class CpuTier : public FfnTier {
           int64_t max_tokens, Tier tier = Tier::kCpu);
 
   Tier tier() const override { return tier_; }
-  uint64_t PlannedBytes(const FfnBlockSource& source, const FfnPart& part) const override;
+  uint64_t PlannedBytes(const FfnBlockSource& source, int64_t n_neurons) const override;
   // Bytes of working memory for parts of up to `neurons`; reserved by the first Load that needs it.
   static uint64_t ScratchBytes(int64_t neurons, int64_t d_model, int64_t max_tokens);
 
-  Result<FfnHandle> Load(const FfnBlockSource& source, const FfnPart& part) override;
+  Result<FfnHandle> Load(const FfnBlockSource& source,
+                         std::span<const uint32_t> neurons) override;
   void Unload(FfnHandle handle) override;
 
   // Only notes the work: it is done in Finish, by the calling thread and the pool, while tiers

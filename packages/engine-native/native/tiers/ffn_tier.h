@@ -43,13 +43,6 @@ struct FfnBlockSource {
   int64_t first_neuron = 0;
 };
 
-// The part of a block that a tier holds: positions [begin, end) of the storage order.
-struct FfnPart {
-  std::span<const uint32_t> order;  // position -> neuron of the block; empty: the file's order
-  int64_t begin = 0;
-  int64_t end = 0;
-};
-
 using FfnHandle = uint32_t;
 
 // Work for one part of one block. Everything pointed at stays as it is until Finish.
@@ -57,7 +50,7 @@ struct FfnWork {
   TensorView input;               // [n_tokens][d_model], after the norm
   Activations x;                  // the same on the host, quantised where the weights ask for it
   bool skip_zeros = false;        // exact mode: leave out neurons whose activation is zero
-  std::span<float> h;             // [n_tokens][part size], by position; empty: not wanted
+  std::span<float> h;             // [n_tokens][neurons of the part], as listed; empty: not wanted
 };
 
 struct FfnOutcome {
@@ -70,10 +63,13 @@ class FfnTier {
   virtual ~FfnTier() = default;
   virtual Tier tier() const = 0;
 
-  // Bytes that Load would reserve.
-  virtual uint64_t PlannedBytes(const FfnBlockSource& source, const FfnPart& part) const = 0;
-  // Reads the part's weights into this tier. kOutOfMemory before anything is allocated.
-  virtual Result<FfnHandle> Load(const FfnBlockSource& source, const FfnPart& part) = 0;
+  // Bytes that Load would reserve for a part of n_neurons.
+  virtual uint64_t PlannedBytes(const FfnBlockSource& source, int64_t n_neurons) const = 0;
+  // Reads a part of the block into this tier: these neurons of it, each at most once. The list is
+  // also the order of addition: the bits of the sum follow from it, wherever the tier keeps them.
+  // kOutOfMemory before anything is allocated.
+  virtual Result<FfnHandle> Load(const FfnBlockSource& source,
+                                 std::span<const uint32_t> neurons) = 0;
   virtual void Unload(FfnHandle handle) = 0;
 
   // Starts the work; returns without waiting where the tier can.
