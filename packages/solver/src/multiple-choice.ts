@@ -17,11 +17,19 @@ export interface MultipleChoice {
   exact: boolean;
 }
 
-/** How long to look. */
+/** How long to look. Counts, unlike times, give the same answer on every machine. */
 export interface MultipleChoiceLimits {
+  /** Partial answers kept after each item. */
   maxStates: number;
+  /** Partial answers looked at, all in all. */
+  maxWork: number;
   /** `performance.now()` at which the best so far is taken. */
   deadline: number;
+}
+
+interface Effort extends MultipleChoiceLimits {
+  /** Of `maxWork`. */
+  left: number;
 }
 
 interface Prices extends ConcavePoint {
@@ -62,18 +70,17 @@ export function chooseOptions(
   const slack = budgets.reduce((sum, budget, i) => sum + budget * (prices[i] as number), 0);
   const everything = (largest + slack) * (1 + 1e-9) + Number.MIN_VALUE;
 
+  const effort = { ...limits, left: limits.maxWork };
   let window = Math.max(Math.abs(bound) * FIRST_WINDOW, Number.MIN_VALUE);
   let best: MultipleChoice | null = null;
   for (;;) {
-    const { answer, complete } = searchWindow(items, budgets, reduced, prices, window, limits);
+    const { answer, complete } = searchWindow(items, budgets, reduced, prices, window, effort);
     if (answer !== null && (best === null || answer.cost < best.cost)) best = answer;
     const distance = best === null ? everything : best.cost - bound;
     if (complete && (window >= distance || window >= everything))
       return best && { ...best, exact: true };
-    if (!complete || performance.now() > limits.deadline) {
-      if (best !== null || window >= everything) return best;
-      if (performance.now() > limits.deadline) return null;
-    }
+    const spent = effort.left <= 0 || performance.now() > limits.deadline;
+    if (spent || (!complete && (best !== null || window >= everything))) return best;
     const rounding = Math.abs(bound) * 1e-13;
     window = Math.min(window * WINDOW_GROWTH, distance * (1 + 1e-9) + rounding, everything);
   }
@@ -86,8 +93,9 @@ function searchWindow(
   reduced: readonly Float64Array[],
   prices: readonly number[],
   window: number,
-  { maxStates, deadline }: MultipleChoiceLimits,
+  effort: Effort,
 ): { answer: MultipleChoice | null; complete: boolean } {
+  const { maxStates, deadline } = effort;
   const cores = reduced.map((costs) => optionsWithin(costs, window));
   const rest = remainingBytes(items, cores, budgets.length);
   let complete = true;
@@ -113,6 +121,7 @@ function searchWindow(
       for (const option of cores[index] as Int32Array) {
         const excess = before + (costs[option] as number);
         if (excess > window) break;
+        effort.left--;
         let idle = 0;
         let fits = true;
         for (let r = 0; r < budgets.length; r++) {
@@ -132,7 +141,8 @@ function searchWindow(
         next.parent.push(state);
         next.option.push(option);
       }
-      if (performance.now() > deadline) return { answer: null, complete: false };
+      if (effort.left <= 0 || performance.now() > deadline)
+        return { answer: null, complete: false };
       if (next.cost.length > 8 * maxStates) {
         complete = false;
         trim(next, maxStates);

@@ -25,6 +25,7 @@ export interface ImpactOptions extends SolveLimits {
 }
 
 const MAX_STATES = 2_000;
+const MAX_WORK = 4_000_000;
 
 /**
  * PowerInfer's placement (§6.3, Equations 2–8): as many firings per token on the GPU as its memory
@@ -69,7 +70,7 @@ export function solveImpact(
       bytes: scarce.map((r) => bytes[r] as Float64Array),
     })),
     scarce.map((r) => budgets[r] as number),
-    { maxStates: MAX_STATES, deadline: performance.now() + timeLimitMs },
+    { maxStates: MAX_STATES, maxWork: MAX_WORK, deadline: performance.now() + timeLimitMs },
   );
   if (answer === null) throw restTooLarge(problem, items, left);
 

@@ -20,6 +20,7 @@ const CURVE_POINTS = 96;
 /** Sums over half a million neurons are this exact, relative. */
 const ROUNDING = 1e-12;
 const MAX_STATES = 4_000;
+const MAX_WORK = 2_000_000;
 /** A choice this close to what parts of neurons would reach is good. */
 const NEAR = 1e-4;
 
@@ -45,7 +46,11 @@ export function solveLatency(
   requireRoom(problem);
   const coarse = problem.layers.map(({ firing }) => coarseCurve(firing, CURVE_POINTS));
   const full = problem.layers.map(({ firing }) => fullCurve(firing));
-  const listed = solveByOptions(problem, { maxStates: MAX_STATES, deadline });
+  const listed = solveByOptions(problem, {
+    maxStates: MAX_STATES,
+    maxWork: MAX_WORK,
+    deadline,
+  });
 
   let choice = listed?.choice;
   let value = choice === undefined ? Number.POSITIVE_INFINITY : secondsOf(problem, choice);
