@@ -36,6 +36,7 @@ export interface DomainsSummary {
 
 const TOP = 0.2;
 const OFTEN = 0.1;
+const BUCKETS = 4096;
 
 type MarkHot = (counts: Float64Array, tokens: number) => Uint8Array;
 
@@ -78,9 +79,8 @@ function overlaps(
 /** Marks the fifth that fires most. Of neurons that fire equally often the first ones count. */
 const hottest: MarkHot = (counts) => {
   const size = Math.round(TOP * counts.length);
-  const ascending = counts.slice().sort();
   // A neuron that never fires is not hot, however few do.
-  const least = Math.max(ascending[counts.length - size] ?? 0, Number.MIN_VALUE);
+  const least = Math.max(size > 0 ? nthLargest(counts, size) : 0, Number.MIN_VALUE);
   const marks = new Uint8Array(counts.length);
   let left = size;
   for (let i = 0; i < counts.length; i++) {
@@ -91,6 +91,19 @@ const hottest: MarkHot = (counts) => {
   }
   return marks;
 };
+
+/** The value that `n` of the counts reach, without sorting more than a small part of them. */
+function nthLargest(counts: Float64Array, n: number): number {
+  const highest = counts.reduce((most, count) => Math.max(most, count), 0);
+  const bucketOf = (count: number) => Math.floor((count / (highest || 1)) * (BUCKETS - 1));
+  const sizes = new Uint32Array(BUCKETS);
+  for (const count of counts) (sizes[bucketOf(count)] as number)++;
+  let bucket = BUCKETS - 1;
+  let above = 0;
+  while (above + (sizes[bucket] as number) < n) above += sizes[bucket--] as number;
+  const inside = counts.filter((count) => bucketOf(count) === bucket).sort();
+  return inside[inside.length - (n - above)] as number;
+}
 
 const frequent: MarkHot = (counts, tokens) => {
   const marks = new Uint8Array(counts.length);

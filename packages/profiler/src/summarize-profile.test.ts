@@ -100,6 +100,30 @@ describe('summarizeProfile', () => {
     expect(domains?.tenthOfTokens).toEqual({ model: [often], layers: [[often]] });
   });
 
+  it('takes a fifth of the neurons for hot, whatever the counts', () => {
+    const counts = fc.array(fc.bigInt({ min: 0n, max: 9n }), { minLength: 5, maxLength: 50 });
+    fc.assert(
+      fc.property(counts, fc.bigInt({ min: 1n, max: 1_000_000n }), (once, scale) => {
+        const fires = toCounts(once.map((count) => count * scale));
+        const profile = profileOf([fires], 1e7);
+        const other = new BigInt64Array(fires.length).fill(1n);
+        profile.domains = [
+          { name: 'counts', tokens: [1e7], fires: [fires] },
+          { name: 'first', tokens: [1e7], fires: [other] },
+        ];
+        const pair = summarizeProfile(profile).domains?.top20Percent.model[0];
+        // Of those that fire equally often, the first fifth is hot.
+        const size = Math.round(fires.length / 5);
+        const order = [...fires.keys()].sort(
+          (a, b) => Number((fires[b] as bigint) - (fires[a] as bigint)) || a - b,
+        );
+        const hot = order.slice(0, size).filter((neuron) => (fires[neuron] as bigint) > 0n);
+        const both = hot.filter((neuron) => neuron < size).length;
+        expect(pair?.jaccard).toBe(both / (hot.length + size - both));
+      }),
+    );
+  });
+
   it('calls no neuron hot that never fires, and finds nothing in common in nothing', () => {
     const silent = toCounts([0n, 0n, 0n, 0n, 0n]);
     const profile = profileOf([silent], 2);
