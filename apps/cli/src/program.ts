@@ -107,11 +107,13 @@ export function createProgram(): Command {
   const probe = program
     .command('probe')
     .description('measure the memory tiers of this machine')
-    .option('--drive <folder>', 'measure the drive that holds this folder')
-    .option('--name <name>', 'name of the machine in the result')
+    .option('--drive <folder>', 'measure the drive that holds this folder', '.')
+    .option('--no-drive', 'measure no drive')
+    .option('--no-gpu', 'look for no GPU')
+    .option('--name <name>', 'name of the machine in the result; default: its parts')
     .option('--threads <n>', 'threads that read memory', wholeNumber(1))
     .action(async (options) => (await import('./commands/probe.js')).probe(options));
-  withJson(probe);
+  withJson(probe).option('-o, --output <file>', 'write a hardware file, for solve --hardware');
 
   const doctor = program
     .command('doctor')

@@ -29,6 +29,7 @@ const notNumber = wrong.filter((value) => typeof value !== 'number' || !Number.i
 const notObject = fc.constantFrom<unknown>(null, 7, 'text', true, 1n);
 const notString = wrong.filter((value) => typeof value !== 'string');
 const notBoolean = wrong.filter((value) => typeof value !== 'boolean');
+const notFunction = wrong.filter((value) => typeof value !== 'function');
 
 type Action = (value: never) => unknown;
 const cases: [name: string, values: fc.Arbitrary<unknown>, action: Action][] = [
@@ -47,6 +48,13 @@ const cases: [name: string, values: fc.Arbitrary<unknown>, action: Action][] = [
   ['inspectModel path', notString, (v) => inspectModel(v)],
   ['probeHardware options', notObject, (v) => probeHardware(v)],
   ['probeHardware threads', wrong, (v) => probeHardware({ threads: v })],
+  ['probeHardware bufferBytes', wrong, (v) => probeHardware({ bufferBytes: v })],
+  ['probeHardware driveFileBytes', wrong, (v) => probeHardware({ driveFileBytes: v })],
+  ['probeHardware gpu', notBoolean, (v) => probeHardware({ gpu: v })],
+  ['probeHardware vulkanCpuDevices', notBoolean, (v) => probeHardware({ vulkanCpuDevices: v })],
+  ['probeHardware onProgress', notFunction, (v) => probeHardware({ onProgress: v })],
+  ['probeHardware onNotice', notFunction, (v) => probeHardware({ onNotice: v })],
+  ['probeHardware signal', wrong, (v) => probeHardware({ signal: v })],
   ['tokenize text', notString, (v) => engine.tokenize(v)],
   ['tokenize options', notObject, (v) => engine.tokenize('a', v)],
   ['tokenize addSpecial', notBoolean, (v) => engine.tokenize('a', { addSpecial: v })],

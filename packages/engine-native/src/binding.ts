@@ -9,9 +9,11 @@ import type {
   ObservationBatch,
   StepStats,
   Stream,
+  TierInfo,
   TierMemory,
 } from '@thermocline/contracts';
 import { PipelineError } from '@thermocline/contracts';
+import type { GpuInfo } from './list-gpus.js';
 import { tryInChildProcess } from './try-binary.js';
 
 declare const kind: unique symbol;
@@ -128,9 +130,13 @@ interface RawHostInfo {
   availableBytes: number;
 }
 
-interface RawRates {
+/** What was measured of a tier, as its part of a `TierInfo`. */
+type RawRates = Pick<TierInfo, 'sequentialBytesPerSecond' | 'random' | 'syncSeconds' | 'hugePages'>;
+
+interface RawGpuRates {
+  gpu: GpuInfo;
   sequentialBytesPerSecond: number;
-  random: { blockBytes: number; bytesPerSecond: number }[];
+  linkBytesPerSecond: number;
   syncSeconds: number;
 }
 
@@ -205,8 +211,18 @@ export interface NativeBinding {
 
   inspectFile(path: string): NativeCall<RawInspection>;
   hostInfo(): RawHostInfo;
-  probeMemory(threads: number, bytes: number): NativeCall<RawRates>;
-  probeDrive(folder: string, bytes: number): NativeCall<RawRates>;
+  probeMemory(
+    threads: number,
+    bytes: number,
+    onProgress: (fraction: number) => void,
+  ): NativeCall<RawRates>;
+  probeDrive(
+    folder: string,
+    bytes: number,
+    onProgress: (fraction: number) => void,
+  ): NativeCall<RawRates>;
+  probeGpu(cpuDevices: boolean, onProgress: (fraction: number) => void): NativeCall<RawGpuRates>;
+  listGpus(): NativeCall<GpuInfo[]>;
 }
 
 /** Names a binary to load instead of the platform package's, such as one with sanitizers. */

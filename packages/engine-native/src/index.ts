@@ -1,5 +1,7 @@
+export { driveName } from './drive-name.js';
 export { type HostInfo, hostInfo, type KernelSet } from './host-info.js';
 export { inspectModel, type ModelInspection } from './inspect-model.js';
+export { type GpuInfo, listGpus } from './list-gpus.js';
 export { NativeEngine } from './native-engine.js';
 export { NativeSession } from './native-session.js';
 export { NativeTokenizer, type TokenizerInfo } from './native-tokenizer.js';

@@ -1,39 +1,55 @@
-import { readFile, stat, statfs } from 'node:fs/promises';
 import { tmpdir, totalmem } from 'node:os';
 import type { HardwareInfo, TierInfo } from '@thermocline/contracts';
-import { isPipelineError } from '@thermocline/contracts';
 import { native } from './binding.js';
 import {
+  checkBoolean,
   checkFunction,
   checkInteger,
   checkOptions,
   checkSignal,
   checkString,
 } from './check-arguments.js';
+import { machineName } from './machine-name.js';
 import { settle } from './native-call.js';
+import { probeDrive } from './probe-drive.js';
+import { probeGpu } from './probe-gpu.js';
 
 const MIB = 2 ** 20;
+/** How long the parts take beside each other, for the progress. */
+const WEIGHTS = { memory: 1, gpu: 1, drive: 5 };
 
 export interface ProbeOptions {
-  /** What the machine is called in the result; default `this-machine`. */
+  /** What the machine is called in the result; default: its parts, see `machineName`. */
   name?: string;
-  /** Threads that read together; default: the cores. */
+  /** Threads that read memory together; default: the cores. */
   threads?: number;
-  /** Memory to read through; default 512 MiB, at most a quarter of what is available. */
+  /** Memory to read through; default 1 GiB, at most a quarter of what is available. */
   bufferBytes?: number;
+  /** Whether to look for a GPU and measure it; default true. */
+  gpu?: boolean;
+  /**
+   * Whether processors that pose as GPUs (such as Mesa's llvmpipe) count as such, which is for
+   * tests; default: whether `THERMOCLINE_VULKAN_CPU_DEVICES` is 1.
+   */
+  vulkanCpuDevices?: boolean;
   /** A folder on the drive to measure; default the system's temporary one, `null`: no drive. */
   driveFolder?: string | null;
   /** Size of the file that is written there; default 256 MiB. */
   driveFileBytes?: number;
+  /** Hears how far it has come, 0 to 1. */
+  onProgress?: (fraction: number) => void;
   /** Hears what could not be measured, and why. */
   onNotice?: (notice: string) => void;
   signal?: AbortSignal;
 }
 
+type Checked = ReturnType<typeof check>;
+
 /**
- * Measures this machine's tiers: what they hold and how fast they read, and what it costs to hand
- * work to the threads and back. Takes a few seconds; other programs that run meanwhile make the
- * figures lower.
+ * Measures this machine's tiers: what they hold, how fast they read long runs and scattered
+ * blocks, and what it costs to hand work over and have it back. Takes about eight seconds, most
+ * of them for the drive; other programs that run meanwhile make the figures lower. A tier that is
+ * absent or cannot be measured is left out, and `onNotice` hears why. Nothing is left on the drive.
  *
  * @throws PipelineError `ABORTED`, `OUT_OF_MEMORY`, `INVALID_ARGUMENT`, `NATIVE_BINARY_MISSING`
  *
@@ -42,86 +58,87 @@ export interface ProbeOptions {
  * console.log(tiers.cpu.sequentialBytesPerSecond / 1e9, 'GB/s');
  */
 export async function probeHardware(options: ProbeOptions = {}): Promise<HardwareInfo> {
-  checkOptions(options);
-  const host = native().hostInfo();
-  const name = checkString(options.name === undefined ? 'this-machine' : options.name, 'name');
-  const threads = checkInteger(
-    options.threads === undefined ? host.cores : options.threads,
-    'threads',
-    1,
-    1024,
-  );
-  const quarter = Math.max(64 * MIB, Math.floor(host.availableBytes / 4));
-  const bufferBytes = options.bufferBytes ?? Math.min(512 * MIB, quarter);
-  checkInteger(bufferBytes, 'bufferBytes', 16 * MIB);
-  const driveFolder = options.driveFolder === undefined ? tmpdir() : options.driveFolder;
-  if (driveFolder !== null) checkString(driveFolder, 'driveFolder');
-  const fileBytes = checkInteger(options.driveFileBytes ?? 256 * MIB, 'driveFileBytes', 16 * MIB);
-  if (options.onNotice !== undefined) checkFunction(options.onNotice, 'onNotice');
-  const signal = checkSignal(options.signal);
-
-  const rates = await settle(() => native().probeMemory(threads, bufferBytes), {
-    argument: 'bufferBytes',
-    signal,
-  });
-  const cpu: TierInfo = {
-    device: 'system memory',
-    capacityBytes: totalmem(),
-    availableBytes: host.availableBytes,
-    ...rates,
-  };
+  const checked = check(options);
+  const { host, driveFolder, signal, onNotice } = checked;
+  const [memoryPart, gpuPart, drivePart] = shareProgress(checked);
+  const measure = { onNotice, signal };
+  const cpu = await probeMemory(checked, memoryPart);
+  const gpu = checked.gpu
+    ? await probeGpu(checked.vulkanCpuDevices, { ...measure, onProgress: gpuPart })
+    : null;
   const flash =
     driveFolder === null
       ? null
-      : await probeDrive(driveFolder, fileBytes, options.onNotice, signal);
+      : await probeDrive(driveFolder, checked.fileBytes, { ...measure, onProgress: drivePart });
   return {
-    name,
+    name: checked.name ?? machineName(host.cpuModel, host.cores, gpu?.device),
     cpu: {
       model: host.cpuModel,
       cores: host.cores,
       threads: host.threads,
       features: host.features,
     },
-    tiers: { cpu, ...(flash && { flash }) },
+    tiers: { ...(gpu && { gpu }), cpu, ...(flash && { flash }) },
   };
 }
 
-/** The drive under a folder, or null with a notice when the folder's file system forbids it. */
-async function probeDrive(
-  folder: string,
-  fileBytes: number,
-  onNotice: ((notice: string) => void) | undefined,
-  signal: AbortSignal | undefined,
-): Promise<TierInfo | null> {
-  try {
-    const rates = await settle(() => native().probeDrive(folder, fileBytes), {
-      path: folder,
-      signal,
-    });
-    const { bsize, blocks, bavail } = await statfs(folder);
-    return {
-      device: await deviceOf(folder),
-      capacityBytes: bsize * blocks,
-      availableBytes: bsize * bavail,
-      ...rates,
-    };
-  } catch (error) {
-    if (!isPipelineError(error, 'IO_ERROR')) throw error;
-    onNotice?.(`The drive was not measured: ${error.message}`);
-    return null;
-  }
+function check(options: ProbeOptions) {
+  checkOptions(options);
+  const host = native().hostInfo();
+  const quarter = Math.max(64 * MIB, Math.floor(host.availableBytes / 4));
+  const {
+    name,
+    threads = host.cores,
+    bufferBytes = Math.min(1024 * MIB, quarter),
+    gpu = true,
+    vulkanCpuDevices = process.env['THERMOCLINE_VULKAN_CPU_DEVICES'] === '1',
+    driveFolder = tmpdir(),
+    driveFileBytes = 256 * MIB,
+    onProgress = () => undefined,
+    onNotice = () => undefined,
+  } = options;
+  if (name !== undefined) checkString(name, 'name');
+  if (driveFolder !== null) checkString(driveFolder, 'driveFolder');
+  checkFunction(onProgress, 'onProgress');
+  checkFunction(onNotice, 'onNotice');
+  return {
+    host,
+    name,
+    threads: checkInteger(threads, 'threads', 1, 1024),
+    bufferBytes: checkInteger(bufferBytes, 'bufferBytes', 16 * MIB),
+    gpu: checkBoolean(gpu, 'gpu'),
+    vulkanCpuDevices: checkBoolean(vulkanCpuDevices, 'vulkanCpuDevices'),
+    driveFolder,
+    fileBytes: checkInteger(driveFileBytes, 'driveFileBytes', 16 * MIB),
+    onProgress,
+    onNotice,
+    signal: checkSignal(options.signal),
+  };
 }
 
-/** The device a folder lies on, as the system's table of mounts names it. */
-async function deviceOf(folder: string): Promise<string> {
-  try {
-    const { dev } = await stat(folder);
-    const id = `${Math.floor(dev / 256)}:${dev % 256}`;
-    const table = await readFile('/proc/self/mountinfo', 'utf8');
-    const line = table.split('\n').find((text) => text.split(' ')[2] === id);
-    const [, source] = line?.split(' - ')[1]?.split(' ') ?? [];
-    return source ?? 'unknown drive';
-  } catch {
-    return 'unknown drive';
-  }
+/** A progress for each part, which together make the whole. */
+function shareProgress({ gpu, driveFolder, onProgress }: Checked) {
+  const weights = [WEIGHTS.memory, gpu ? WEIGHTS.gpu : 0, driveFolder === null ? 0 : WEIGHTS.drive];
+  const total = weights.reduce((sum, weight) => sum + weight);
+  return weights.map((weight, part) => {
+    const before = weights.slice(0, part).reduce((sum, other) => sum + other, 0);
+    return (fraction: number) => onProgress((before + weight * fraction) / total);
+  }) as [memory: Report, gpu: Report, drive: Report];
+}
+type Report = (fraction: number) => void;
+
+async function probeMemory(
+  { host, threads, bufferBytes, signal }: Checked,
+  onProgress: Report,
+): Promise<TierInfo> {
+  const rates = await settle(() => native().probeMemory(threads, bufferBytes, onProgress), {
+    argument: 'bufferBytes',
+    signal,
+  });
+  return {
+    device: 'system memory',
+    capacityBytes: totalmem(),
+    availableBytes: host.availableBytes,
+    ...rates,
+  };
 }

@@ -1,4 +1,11 @@
-export { hostInfo, inspectModel, openTokenizer, probeHardware } from '@thermocline/engine-native';
+export {
+  driveName,
+  hostInfo,
+  inspectModel,
+  listGpus,
+  openTokenizer,
+  probeHardware,
+} from '@thermocline/engine-native';
 export {
   type Corpus,
   type CorpusInput,

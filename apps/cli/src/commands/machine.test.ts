@@ -1,7 +1,7 @@
 import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { parseHardwareInfo } from '@thermocline/contracts';
+import { parseHardwareInfo, readHardwareInfo } from '@thermocline/contracts';
 import { expect, it, onTestFinished } from 'vitest';
 import * as z from 'zod';
 import { runCli, runJson } from '../testing/run-cli.js';
@@ -68,10 +68,11 @@ it('doctor names a binary that does not load, and fails', async () => {
   expect(run.stderr).toMatch(/NATIVE_BINARY_MISSING/);
 });
 
-it('probe measures the tiers, and inspect reads what it wrote', async () => {
+it('probe measures the tiers into a file that inspect reads', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'thermocline-probe-'));
   onTestFinished(() => rmSync(folder, { recursive: true }));
-  const args = ['probe', '--name', 'test-machine', '--drive', folder];
+  const path = join(folder, 'machine.json');
+  const args = ['probe', '--name', 'test-machine', '--drive', folder, '--no-gpu', '-o', path];
   const { code, stdout } = await runCli([...args, '--json']);
   expect(code).toBe(0);
   const hardware = parseHardwareInfo(JSON.parse(stdout));
@@ -79,12 +80,58 @@ it('probe measures the tiers, and inspect reads what it wrote', async () => {
   expect(hardware.tiers.cpu.sequentialBytesPerSecond).toBeGreaterThan(1e8);
   expect(hardware.tiers.cpu.syncSeconds).toBeGreaterThan(0);
   expect(hardware.tiers.gpu).toBeUndefined();
-  expect(readdirSync(folder)).toEqual([]);
+  expect(readdirSync(folder)).toEqual(['machine.json']);
+  expect(await readHardwareInfo(path)).toEqual(hardware);
 
-  const path = join(folder, 'machine.json');
-  writeFileSync(path, stdout);
   expect(await runJson(['inspect', path])).toMatchObject({
     kind: 'hardware',
     hardware: { name: 'test-machine' },
   });
+  const shown = await runCli(['inspect', path]);
+  expect(shown.stdout).toContain('what limits');
+  if (hardware.tiers.flash) expect(shown.stdout).toMatch(/block +depth 1 +depth 4 .*depth 32/);
+}, 60_000);
+
+it('probe says what it does not measure', async () => {
+  const { code, stdout, stderr } = await runCli(['probe', '--drive', '/no/such/folder'], {
+    env: { VK_ICD_FILENAMES: '/no/such/driver', VK_DRIVER_FILES: '/no/such/driver' },
+  });
+  expect(code).toBe(0);
+  expect(stderr).toMatch(/note: No GPU was measured: .*Vulkan is/);
+  expect(stderr).toMatch(/note: The drive was not measured: .*no.such.folder/);
+  expect(stdout).not.toMatch(/^ *flash/m);
+}, 60_000);
+
+it('probe measures a software GPU when asked to', async (test) => {
+  const env = { THERMOCLINE_VULKAN_CPU_DEVICES: '1' };
+  const { code, stdout, stderr } = await runCli(['probe', '--no-drive', '--json'], { env });
+  expect(code).toBe(0);
+  const { gpu } = parseHardwareInfo(JSON.parse(stdout)).tiers;
+  if (gpu === undefined) return test.skip(stderr);
+  expect(gpu.linkBytesPerSecond).toBeGreaterThan(1e7);
+}, 60_000);
+
+it('probe ends at Ctrl-C and leaves no file', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'thermocline-probe-'));
+  onTestFinished(() => rmSync(folder, { recursive: true }));
+  const args = ['probe', '--drive', folder, '-o', join(folder, 'machine.json')];
+  const { code, stdout } = await runCli(args, {
+    onOutput: (child, _, stderr) => {
+      if (stderr.includes('Measuring')) setTimeout(() => child.kill('SIGINT'), 1_500);
+    },
+  });
+  expect(code).toBe(130);
+  expect(stdout).toBe('');
+  expect(readdirSync(folder)).toEqual([]);
+}, 60_000);
+
+it('probe leaves no file when it is killed', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'thermocline-probe-'));
+  onTestFinished(() => rmSync(folder, { recursive: true }));
+  await runCli(['probe', '--drive', folder, '--no-gpu'], {
+    onOutput: (child, _, stderr) => {
+      if (stderr.includes('Measuring')) setTimeout(() => child.kill('SIGKILL'), 2_500);
+    },
+  });
+  expect(readdirSync(folder)).toEqual([]);
 }, 60_000);

@@ -1,29 +1,46 @@
-import { hardwareInfoToJson } from '@thermocline/contracts';
+import { type HardwareInfo, hardwareInfoToJson, writeHardwareInfo } from '@thermocline/contracts';
 import { probeHardware } from '@thermocline/runtime';
 import { hardwareLines } from '../inspect/hardware.js';
 import { Interrupt } from '../interrupt.js';
 import { callerPath } from '../paths.js';
+import { startProgress } from '../progress.js';
 import { errorColors, note, print, printJson } from '../terminal.js';
 
 export interface ProbeOptions {
-  drive?: string;
+  drive: string | false;
+  gpu: boolean;
   name?: string;
   threads?: number;
+  output?: string;
   json?: boolean;
 }
 
 /** `thermocline probe`: measures the tiers of memory of this machine. */
-export async function probe({ drive, name, threads, json }: ProbeOptions): Promise<void> {
+export async function probe(options: ProbeOptions): Promise<void> {
+  const notices: string[] = [];
+  const hardware = await measure(options, notices);
+  for (const notice of notices) note(`note: ${notice}`);
+  if (options.output !== undefined) {
+    await writeHardwareInfo(callerPath(options.output), hardware);
+    note(`wrote ${options.output}`);
+  }
+  if (options.json) printJson(hardwareInfoToJson(hardware));
+  else for (const line of hardwareLines(hardware)) print(line);
+}
+
+async function measure(options: ProbeOptions, notices: string[]): Promise<HardwareInfo> {
   using interrupt = new Interrupt();
-  note(errorColors.dim('Measuring memory and drive; let nothing else run meanwhile …'));
-  const hardware = await probeHardware({
-    driveFolder: callerPath(drive ?? '.'),
-    onNotice: (notice) => note(`note: ${notice}`),
+  note(errorColors.dim('Measuring this machine; let nothing else run meanwhile …'));
+  using progress = await startProgress('Measuring');
+  const { drive, gpu, name, threads } = options;
+  // Awaited here: what is in use ends with this function.
+  return await probeHardware({
+    driveFolder: drive === false ? null : callerPath(drive),
+    gpu,
+    onProgress: (fraction) => progress.update(fraction, 1),
+    onNotice: (notice) => notices.push(notice),
     signal: interrupt.signal,
     ...(name !== undefined && { name }),
     ...(threads !== undefined && { threads }),
   });
-  if (hardware.tiers.gpu === undefined) note('no gpu tier: this release computes on the processor');
-  if (json) printJson(hardwareInfoToJson(hardware));
-  else for (const line of hardwareLines(hardware)) print(line);
 }

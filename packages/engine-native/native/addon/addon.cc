@@ -22,6 +22,7 @@ Napi::Object Load(Napi::Env env, Napi::Object exports) {
   ExportTokenizerCalls(exports);
   ExportInspectCalls(exports);
   ExportHostCalls(exports);
+  ExportProbeCalls(exports);
   return exports;
 }
 

@@ -35,5 +35,6 @@ void ExportObserveCalls(Napi::Object exports);
 void ExportTokenizerCalls(Napi::Object exports);
 void ExportInspectCalls(Napi::Object exports);
 void ExportHostCalls(Napi::Object exports);
+void ExportProbeCalls(Napi::Object exports);
 
 }  // namespace thermocline::addon

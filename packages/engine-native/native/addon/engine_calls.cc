@@ -1,6 +1,7 @@
 #include "addon/calls.h"
 #include "addon/convert.h"
 #include "addon/handles.h"
+#include "addon/progress.h"
 
 namespace thermocline::addon {
 namespace {
@@ -73,25 +74,6 @@ EngineOptions ReadOptions(Napi::Object object) {
   return options;
 }
 
-// Progress comes once per tensor; JavaScript hears the newest, once per wake-up.
-struct Progress {
-  explicit Progress(Call to) : call(std::move(to)) {}
-
-  static void Report(const std::shared_ptr<Progress>& progress, double fraction) {
-    progress->newest = fraction;
-    if (progress->posted.exchange(true)) return;
-    progress->call.Notify([progress](Napi::Env env, napi_value listener) {
-      progress->posted = false;
-      napi_value argument = Napi::Number::New(env, progress->newest);
-      napi_call_function(env, env.Undefined(), listener, 1, &argument, nullptr);
-    });
-  }
-
-  const Call call;
-  std::atomic<double> newest{0};
-  std::atomic<bool> posted{false};
-};
-
 // openEngine(path, options, onProgress) -> handle
 Napi::Value Open(const Napi::CallbackInfo& info) {
   Environment& environment = Environment::Of(info.Env());
@@ -99,8 +81,7 @@ Napi::Value Open(const Napi::CallbackInfo& info) {
   EngineOptions options = ReadOptions(ReadObject(info[1], "options"));
   const auto [call, value] =
       environment.Begin({}, info[2].IsFunction() ? info[2] : Napi::Value());
-  const auto progress = std::make_shared<Progress>(call);
-  options.progress = [progress](double fraction) { Progress::Report(progress, fraction); };
+  options.progress = ProgressOf(call);
   options.cancel = call.cancel().get();
   environment.RunFor(call, [call = call, path, options] {
     auto opened = Engine::Open(path, options);

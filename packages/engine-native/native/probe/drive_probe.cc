@@ -1,153 +1,176 @@
 #include "probe/drive_probe.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <chrono>
+#include <cmath>
 #include <cstring>
+#include <system_error>
 #include <thread>
 
+#include "probe/test_file.h"
 #include "util/huge_buffer.h"
 
-#if defined(__linux__)
-#include <fcntl.h>
-#include <unistd.h>
-#endif
-
 namespace thermocline {
-
-#if defined(__linux__)
 namespace {
 
 using Clock = std::chrono::steady_clock;
-constexpr uint64_t kChunk = 1U << 20;
-constexpr int kDepth = 32;
-constexpr double kSeconds = 0.3;  // per measurement
+constexpr uint64_t kKiB = 1U << 10;
+constexpr uint64_t kMiB = 1U << 20;
+constexpr uint64_t kBlocks[] = {4 * kKiB,  8 * kKiB,   16 * kKiB, 32 * kKiB,
+                                64 * kKiB, 128 * kKiB, 256 * kKiB};
+constexpr int kDepths[] = {1, 4, 8, 16, 32};
+constexpr uint64_t kBufferBytes = 32 * 256 * kKiB;  // the deepest queue of the largest blocks
+constexpr double kLatencySeconds = 0.15;
 
-Status SystemError(const std::string& what, const std::string& path) {
-  return Status(StatusCode::kIo, what + ": " + std::strerror(errno), path);
-}
-
-class Descriptor {
- public:
-  explicit Descriptor(int fd) : fd_(fd) {}
-  ~Descriptor() {
-    if (fd_ >= 0) close(fd_);
-  }
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-  int get() const { return fd_; }
-
- private:
-  const int fd_;
+// The reads of one figure.
+struct ReadPattern {
+  uint64_t block = 0;
+  int depth = 0;
+  double seconds = 0;
+  bool sequential = false;  // readers share one run of blocks
 };
 
-// Bytes that no drive can shrink.
-void FillNoise(std::byte* data, uint64_t bytes, uint64_t seed) {
-  uint64_t state = seed * 0x9E3779B97F4A7C15U + 1;
-  for (uint64_t at = 0; at + 8 <= bytes; at += 8) {
-    state ^= state << 13;
-    state ^= state >> 7;
-    state ^= state << 17;
-    std::memcpy(data + at, &state, 8);
-  }
+// What readers share.
+struct Reading {
+  const TestFile& file;
+  const HugeBuffer& memory;             // a block's room per reader
+  const std::atomic<bool>* cancel;      // may be null
+  std::atomic<uint64_t> next_block{0};  // goes on from figure to figure: none is read again soon
+  std::atomic<int> error{0};            // an errno
+
+  bool stopped() const { return error != 0 || (cancel != nullptr && *cancel); }
+};
+
+double SecondsSince(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
-Status WriteNoise(int fd, uint64_t bytes, const std::string& path,
-                  const std::atomic<bool>* cancel) {
-  ASSIGN_OR_RETURN(HugeBuffer chunk, HugeBuffer::Allocate(kChunk));
-  for (uint64_t at = 0; at < bytes; at += kChunk) {
-    if (cancel != nullptr && *cancel) {
-      return Status(StatusCode::kAborted, "the measurement was aborted");
-    }
-    FillNoise(chunk.data(), kChunk, at + 1);
-    for (uint64_t done = 0; done < kChunk;) {
-      const ssize_t n = pwrite(fd, chunk.data() + done, kChunk - done,
-                               static_cast<off_t>(at + done));
-      if (n <= 0) return SystemError("the test file could not be written", path);
-      done += static_cast<uint64_t>(n);
-    }
-  }
-  if (fsync(fd) != 0) return SystemError("the test file could not be written", path);
-  return Status::Ok();
+Status StoppedStatus(const Reading& reading) {
+  if (reading.error == 0) return Status(StatusCode::kAborted, "the measurement was aborted");
+  return Status(StatusCode::kIo,
+                std::string("the test file could not be read: ") + std::strerror(reading.error),
+                reading.file.folder());
 }
 
-// Bytes per second of `depth` readers. Sequential: they share one run of blocks.
-Result<double> ReadRate(int fd, uint64_t file_bytes, uint64_t block, bool sequential, int depth,
-                        const std::string& path, const std::atomic<bool>* cancel) {
-  ASSIGN_OR_RETURN(HugeBuffer memory,
-                   HugeBuffer::Allocate(static_cast<uint64_t>(depth) * block));
-  const uint64_t blocks = file_bytes / block;
-  std::atomic<uint64_t> next{0};
-  std::atomic<uint64_t> read{0};
-  std::atomic<int> error{0};
-  const auto start = Clock::now();
-  const auto seconds = [&] { return std::chrono::duration<double>(Clock::now() - start).count(); };
+// SplitMix64: no drive guesses which block comes next.
+uint64_t Scatter(uint64_t n) {
+  n = (n + 1) * 0x9E3779B97F4A7C15U;
+  n = (n ^ (n >> 30)) * 0xBF58476D1CE4E5B9U;
+  n = (n ^ (n >> 27)) * 0x94D049BB133111EBU;
+  return n ^ (n >> 31);
+}
+
+void ReadNext(Reading& reading, const ReadPattern& pattern, int reader) {
+  const uint64_t ticket = reading.next_block.fetch_add(1);
+  const uint64_t blocks = reading.file.bytes() / pattern.block;
+  const uint64_t block = (pattern.sequential ? ticket : Scatter(ticket)) % blocks;
+  std::byte* const into = reading.memory.data() + static_cast<uint64_t>(reader) * pattern.block;
+  const int error = reading.file.Read(block * pattern.block, pattern.block, into);
+  if (error != 0) reading.error = error;
+}
+
+// Bytes per second of `depth` readers, each with one read under way.
+Result<double> ReadRate(Reading& reading, const ReadPattern& pattern) {
+  std::atomic<uint64_t> bytes{0};
+  std::atomic<bool> go{false};
+  Clock::time_point start;
   const auto reader = [&](int index) {
-    std::byte* const into = memory.data() + static_cast<uint64_t>(index) * block;
-    while (error == 0 && seconds() < kSeconds && !(cancel != nullptr && *cancel)) {
-      const uint64_t ticket = next.fetch_add(1);
-      const uint64_t at = sequential ? ticket % blocks : ticket * 0x9E3779B97F4A7C15U % blocks;
-      const ssize_t n = pread(fd, into, block, static_cast<off_t>(at * block));
-      if (n != static_cast<ssize_t>(block)) {
-        error = n < 0 ? errno : EIO;
-        return;
-      }
-      read += block;
+    go.wait(false);  // making threads is not reading
+    while (!reading.stopped() && SecondsSince(start) < pattern.seconds) {
+      ReadNext(reading, pattern, index);
+      bytes += pattern.block;
     }
   };
   std::vector<std::thread> threads;
-  for (int i = 1; i < depth; ++i) threads.emplace_back(reader, i);
-  reader(0);
+  try {
+    for (int i = 0; i < pattern.depth; ++i) threads.emplace_back(reader, i);
+  } catch (const std::system_error&) {
+    reading.error = EAGAIN;  // and those that are there have to end
+  }
+  start = Clock::now();
+  go = true;
+  go.notify_all();
   for (std::thread& thread : threads) thread.join();
-  const double took = seconds();
-  if (cancel != nullptr && *cancel) {
-    return Status(StatusCode::kAborted, "the measurement was aborted");
+  const double took = SecondsSince(start);
+  if (reading.stopped()) return StoppedStatus(reading);
+  return static_cast<double>(bytes) / took;
+}
+
+Result<double> MedianLatency(Reading& reading) {
+  std::vector<double> seconds;
+  const auto begin = Clock::now();
+  while (seconds.empty() || SecondsSince(begin) < kLatencySeconds) {
+    const auto start = Clock::now();
+    ReadNext(reading, {.block = 4 * kKiB, .depth = 1}, 0);
+    seconds.push_back(SecondsSince(start));
+    if (reading.stopped()) return StoppedStatus(reading);
   }
-  if (error != 0) {
-    errno = error;
-    return SystemError("the test file could not be read", path);
+  const auto middle = seconds.begin() + static_cast<std::ptrdiff_t>(seconds.size() / 2);
+  std::nth_element(seconds.begin(), middle, seconds.end());
+  return *middle;
+}
+
+// Drives, and the hosts of virtual ones, let more through for a while than they keep up: reads
+// until two slices agree. What was saved up is then spent, and the figures that follow hold too.
+Result<double> SustainedRate(Reading& reading, double slice_seconds) {
+  constexpr int kMinSlices = 4;
+  constexpr int kMaxSlices = 12;
+  const ReadPattern pattern = {
+      .block = kMiB, .depth = 8, .seconds = slice_seconds, .sequential = true};
+  double before = 0;
+  double rate = 0;
+  for (int slice = 0; slice < kMaxSlices; ++slice) {
+    before = rate;
+    ASSIGN_OR_RETURN(rate, ReadRate(reading, pattern));
+    if (slice + 1 >= kMinSlices && std::fabs(rate - before) < 0.05 * rate) break;
   }
-  return static_cast<double>(read) / took;
+  return (before + rate) / 2;
+}
+
+// All sizes and depths, most bytes first: what the drive saves up while small blocks are read
+// would else be spent on the large ones.
+Result<std::vector<DriveRate>> RandomRates(Reading& reading, const DriveProbeOptions& options,
+                                           const std::function<void(double)>& report) {
+  std::vector<DriveRate> rates;
+  for (const uint64_t block : kBlocks) {
+    for (const int depth : kDepths) rates.push_back({block, depth, 0});
+  }
+  for (size_t left = rates.size(); left > 0; --left) {
+    DriveRate& entry = rates[left - 1];
+    const ReadPattern pattern = {
+        .block = entry.block_bytes, .depth = entry.depth, .seconds = options.entry_seconds};
+    ASSIGN_OR_RETURN(entry.bytes_per_second, ReadRate(reading, pattern));
+    report(1 - static_cast<double>(left - 1) / static_cast<double>(rates.size()));
+  }
+  return rates;
 }
 
 }  // namespace
 
-Result<DriveRates> MeasureDrive(const std::string& folder, uint64_t file_bytes,
-                                const std::atomic<bool>* cancel) {
-  file_bytes = file_bytes / kChunk * kChunk;
-  if (file_bytes < 16 * kChunk) {
+Result<DriveRates> MeasureDrive(const DriveProbeOptions& options) {
+  const uint64_t file_bytes = options.file_bytes / kMiB * kMiB;
+  if (file_bytes < 16 * kMiB) {
     return Status(StatusCode::kInvalidArgument, "the test file must have at least 16 MiB");
   }
-  std::string path = folder + "/thermocline-probe-XXXXXX";
-  const Descriptor writer(mkostemp(path.data(), O_CLOEXEC));
-  if (writer.get() < 0) return SystemError("no test file could be made", folder);
-  const Descriptor reader(open(path.c_str(), O_RDONLY | O_DIRECT | O_CLOEXEC));
-  const int refused = errno;
-  unlink(path.c_str());
-  if (reader.get() < 0) {
-    errno = refused;
-    return SystemError("its file system does not read past its cache (O_DIRECT)", folder);
-  }
-  RETURN_IF_ERROR(WriteNoise(writer.get(), file_bytes, folder, cancel));
+  const auto report = [&](double fraction) {
+    if (options.progress) options.progress(fraction);
+  };
+  ASSIGN_OR_RETURN(TestFile file, TestFile::Create(options.folder));
+  RETURN_IF_ERROR(file.Write(file_bytes, options.cancel));
+  ASSIGN_OR_RETURN(const HugeBuffer memory, HugeBuffer::Allocate(kBufferBytes));
+  std::memset(memory.data(), 1, memory.size());  // pages that are there when the drive writes
+  report(0.1);
+  Reading reading{file, memory, options.cancel};
   DriveRates rates;
-  ASSIGN_OR_RETURN(rates.sequential,
-                   ReadRate(reader.get(), file_bytes, kChunk, true, kDepth, folder, cancel));
-  for (const uint64_t block : {4096U, 8192U, 16384U, 32768U, 65536U}) {
-    ASSIGN_OR_RETURN(const double rate,
-                     ReadRate(reader.get(), file_bytes, block, false, kDepth, folder, cancel));
-    rates.random.emplace_back(block, rate);
-  }
-  ASSIGN_OR_RETURN(const double alone,
-                   ReadRate(reader.get(), file_bytes, 4096, false, 1, folder, cancel));
-  rates.latency_seconds = 4096 / alone;
+  ASSIGN_OR_RETURN(rates.sequential, SustainedRate(reading, 2 * options.entry_seconds));
+  report(0.25);
+  ASSIGN_OR_RETURN(rates.random, RandomRates(reading, options, [&](double fraction) {
+    report(0.25 + 0.7 * fraction);
+  }));
+  ASSIGN_OR_RETURN(rates.latency_seconds, MedianLatency(reading));
+  report(1);
   return rates;
 }
-
-#else
-
-Result<DriveRates> MeasureDrive(const std::string& folder, uint64_t, const std::atomic<bool>*) {
-  return Status(StatusCode::kIo, "drives are measured on Linux only so far", folder);
-}
-
-#endif
 
 }  // namespace thermocline

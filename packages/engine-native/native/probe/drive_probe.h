@@ -3,26 +3,37 @@
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "util/status.h"
 
 namespace thermocline {
 
-struct DriveRates {
-  double sequential = 0;  // bytes per second, 1 MiB reads
-  std::vector<std::pair<uint64_t, double>> random;  // block bytes, bytes per second
-  double latency_seconds = 0;  // of one 4 KiB read at a time
+struct DriveRate {
+  uint64_t block_bytes = 0;
+  int depth = 0;  // reads under way at a time
+  double bytes_per_second = 0;
 };
 
-// Writes a file of `file_bytes` into `folder` (without a name as soon as it is open, so that
-// nothing is left behind) and reads it back past the cache, at depth 32 except for the latency.
-// Takes about two seconds.
-// Errors: kIo with the reason when the folder cannot be written or its file system does not read
-// past its cache; kInvalidArgument below 16 MiB; kAborted. `cancel` may be null.
-Result<DriveRates> MeasureDrive(const std::string& folder, uint64_t file_bytes,
-                                const std::atomic<bool>* cancel);
+struct DriveRates {
+  double sequential = 0;          // bytes per second that last, 1 MiB reads, eight at a time
+  std::vector<DriveRate> random;  // by block, then by depth, smallest first
+  double latency_seconds = 0;     // of one 4 KiB read at a time, median
+};
+
+struct DriveProbeOptions {
+  std::string folder;
+  uint64_t file_bytes = 256U << 20;  // rounded to MiB; 16 MiB at least
+  double entry_seconds = 0.1;        // per entry of `random`
+  const std::atomic<bool>* cancel = nullptr;      // may be null
+  std::function<void(double fraction)> progress;  // may be empty
+};
+
+// Writes a test file (see TestFile) and reads it back, a thread per read that is to be under way.
+// About six seconds.
+// Errors: kIo with the reason when that cannot be done here; kInvalidArgument; kAborted.
+Result<DriveRates> MeasureDrive(const DriveProbeOptions& options);
 
 }  // namespace thermocline

@@ -5,14 +5,16 @@
 #include <cstring>
 #include <functional>
 #include <thread>
+#include <vector>
 
+#include "probe/page_size.h"
 #include "util/thread_pool.h"
 
 namespace thermocline {
 namespace {
 
 using Clock = std::chrono::steady_clock;
-constexpr int kRounds = 5;
+constexpr int kRounds = 12;
 constexpr int kSyncRounds = 2001;
 constexpr uint64_t kLine = 64;
 
@@ -41,19 +43,54 @@ void Keep(uint64_t value) {
   sink.fetch_xor(value, std::memory_order_relaxed);
 }
 
-// Best bytes per second of `body(thread)`, which returns the bytes it read, on all threads.
+// Best bytes per second of `body(thread, round)`, which returns the bytes it read, on all threads.
 double BestRate(int threads, const std::atomic<bool>* cancel,
-                const std::function<uint64_t(int64_t)>& body) {
+                const std::function<uint64_t(int64_t, int)>& body) {
   ThreadPool pool(threads);
   double best = 0;
   for (int round = 0; round < kRounds && !(cancel != nullptr && *cancel); ++round) {
     std::atomic<uint64_t> bytes{0};
-    auto chunk = [&](int64_t share, int) { bytes += body(share); };
+    auto chunk = [&](int64_t share, int) { bytes += body(share, round); };
     const auto start = Clock::now();
     pool.ParallelFor(threads, ChunkBody(chunk));
     best = std::max(best, static_cast<double>(bytes) / SecondsSince(start));
   }
   return best;
+}
+
+// Ascending block numbers with irregular gaps, ten on average; the same ones for the same seed.
+class BlockWalk {
+ public:
+  explicit BlockWalk(uint32_t seed) : state_(seed * 2654435761U + 12345U), at_(Step()) {}
+  uint64_t at() const { return at_; }
+  void Next() { at_ += 1 + Step(); }
+
+ private:
+  uint64_t Step() {
+    state_ = state_ * 1664525U + 1013904223U;
+    return (state_ >> 16) % 19;
+  }
+  uint32_t state_;
+  uint64_t at_;
+};
+
+// Reads the walk's blocks of a share, and prefetches as the kernels do: so many blocks ahead that
+// the memory has time to answer. Returns the bytes read.
+uint64_t ReadScattered(const std::byte* data, uint64_t bytes, uint64_t block, uint32_t seed) {
+  constexpr uint64_t kLead = 8U << 10;
+  const uint64_t blocks = bytes / block;
+  BlockWalk here(seed);
+  BlockWalk ahead(seed);
+  for (uint64_t lead = 0; lead < std::max(kLead, block); lead += block) ahead.Next();
+  uint64_t sum = 0;
+  uint64_t read = 0;
+  for (; here.at() < blocks; here.Next(), ahead.Next()) {
+    const std::byte* const soon = ahead.at() < blocks ? data + ahead.at() * block : nullptr;
+    sum += SumRun(data + here.at() * block, block, soon);
+    read += block;
+  }
+  Keep(sum);
+  return read;
 }
 
 Status AbortedStatus() { return Status(StatusCode::kAborted, "the measurement was aborted"); }
@@ -66,13 +103,17 @@ Result<MemoryProbe> MemoryProbe::Create(uint64_t buffer_bytes, const std::atomic
   }
   ASSIGN_OR_RETURN(HugeBuffer buffer, HugeBuffer::Allocate(buffer_bytes / kLine * kLine));
   // Written once: untouched pages would all be the same page of zeros.
-  std::memset(buffer.data(), 1, buffer.size());
+  // In steps, because the system takes long to hand out a large buffer.
+  constexpr size_t kStep = size_t{16} << 20;
+  for (size_t at = 0; at < buffer.size() && !(cancel != nullptr && *cancel); at += kStep) {
+    std::memset(buffer.data() + at, 1, std::min(kStep, buffer.size() - at));
+  }
   return MemoryProbe(std::move(buffer), cancel);
 }
 
 Result<double> MemoryProbe::SequentialRead(int threads) const {
   const uint64_t share = buffer_.size() / static_cast<uint64_t>(threads) / kLine * kLine;
-  const double rate = BestRate(threads, cancel_, [&](int64_t thread) {
+  const double rate = BestRate(threads, cancel_, [&](int64_t thread, int) {
     Keep(SumRun(buffer_.data() + static_cast<uint64_t>(thread) * share, share, nullptr));
     return share;
   });
@@ -81,29 +122,24 @@ Result<double> MemoryProbe::SequentialRead(int threads) const {
 }
 
 Result<double> MemoryProbe::ScatteredRead(int threads, uint64_t block_bytes) const {
-  if (block_bytes < kLine || block_bytes > buffer_.size() / 64) {
+  const uint64_t share = buffer_.size() / static_cast<uint64_t>(threads) / kLine * kLine;
+  if (block_bytes < kLine || block_bytes > share / 64) {
     return Status(StatusCode::kInvalidArgument, "a block must be far smaller than the buffer");
   }
-  const uint64_t share = buffer_.size() / static_cast<uint64_t>(threads) / kLine * kLine;
-  const double rate = BestRate(threads, cancel_, [&](int64_t thread) {
-    const std::byte* const data = buffer_.data() + static_cast<uint64_t>(thread) * share;
-    uint32_t state = 12345U + static_cast<uint32_t>(thread);
-    uint64_t sum = 0;
-    uint64_t read = 0;
-    for (uint64_t block = 0; (block + 1) * block_bytes <= share;) {
-      state = state * 1664525U + 1013904223U;
-      const uint64_t next = block + 1 + (state >> 16) % 19;  // 10 on average
-      const bool last = (next + 1) * block_bytes > share;
-      sum += SumRun(data + block * block_bytes, block_bytes,
-                    last ? nullptr : data + next * block_bytes);
-      read += block_bytes;
-      block = next;
-    }
-    Keep(sum);
-    return read;
+  const double rate = BestRate(threads, cancel_, [&](int64_t thread, int round) {
+    // Other blocks in every round: a tenth of the buffer could stay in a large cache.
+    const auto seed = static_cast<uint32_t>(round * threads) + static_cast<uint32_t>(thread);
+    return ReadScattered(buffer_.data() + static_cast<uint64_t>(thread) * share, share,
+                         block_bytes, seed);
   });
   if (cancel_ != nullptr && *cancel_) return AbortedStatus();
   return rate;
+}
+
+std::optional<bool> MemoryProbe::OnHugePages() const {
+  const auto huge = HugePageBytes(buffer_.data(), buffer_.size());
+  if (!huge) return std::nullopt;
+  return *huge >= buffer_.size() / 10 * 9;
 }
 
 double MeasureThreadSync(int threads) {

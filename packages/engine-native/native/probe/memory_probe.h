@@ -4,7 +4,8 @@
 
 #include <atomic>
 #include <cstdint>
-#include <vector>
+#include <optional>
+#include <utility>
 
 #include "util/huge_buffer.h"
 #include "util/status.h"
@@ -21,8 +22,12 @@ class MemoryProbe {
   // Bytes per second over all threads. kAborted when cancelled.
   Result<double> SequentialRead(int threads) const;
 
-  // A tenth of the blocks, in ascending order with irregular gaps: how firing neurons are read.
+  // A tenth of the blocks, in ascending order with irregular gaps and a prefetch of blocks to
+  // come: how the sparse kernels read the neurons that fire.
   Result<double> ScatteredRead(int threads, uint64_t block_bytes) const;
+
+  // Whether the buffer lies in huge pages (nine tenths of it); none where the system does not say.
+  std::optional<bool> OnHugePages() const;
 
  private:
   MemoryProbe(HugeBuffer buffer, const std::atomic<bool>* cancel)

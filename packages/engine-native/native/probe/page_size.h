@@ -1,0 +1,13 @@
+// In which pages memory really lies: being advised to use huge ones, a system may still not.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+
+namespace thermocline {
+
+// Bytes of [data, data + bytes) that lie in huge pages now, as the kernel's own account of this
+// process says; none where it gives no account.
+std::optional<uint64_t> HugePageBytes(const void* data, uint64_t bytes);
+
+}  // namespace thermocline
