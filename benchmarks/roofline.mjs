@@ -18,7 +18,7 @@ const { values } = parseArgs({
 });
 
 await waitForIdle(20_000);
-const { tiers } = await probeHardware({ driveFolder: null });
+const { tiers } = await probeHardware({ driveFolder: null, gpu: false });
 const measured = tiers.cpu.sequentialBytesPerSecond;
 const rows = [];
 for (const type of /** @type {const} */ (['F16', 'Q8_0', 'Q4_0'])) {

@@ -37,6 +37,10 @@ GpuInfo MakeGpu(const std::string& name, vk::DeviceType type, uint64_t capacity)
 std::string WhyNoDevice() {
   // Drivers are not built with the sanitizer, which then takes their locks for races.
   if (TC_THREAD_SANITIZER) return "drivers cannot be run under the thread sanitizer";
+  // Held for good: a driver that is unloaded and loaded again loses what its globals pointed to,
+  // which the address sanitizer would take for our leak.
+  static const auto* const held = new Result<VulkanInstance>(VulkanInstance::Create());
+  if (!held->ok()) return held->status().message();
   const auto gpus = ListGpus();
   if (!gpus.ok()) return gpus.status().message();
   return ChooseGpu(*gpus, true).status().message();

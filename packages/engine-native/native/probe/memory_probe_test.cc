@@ -9,7 +9,7 @@ namespace {
 constexpr uint64_t kMiB = 1U << 20;
 
 TEST(MemoryProbe, RatesArePositive) {
-  auto probe = MemoryProbe::Create(64 * kMiB, nullptr);
+  auto probe = MemoryProbe::Create(16 * kMiB, nullptr);
   ASSERT_OK(probe);
   for (const int threads : {1, 2, 3}) {
     auto sequential = probe->SequentialRead(threads);
