@@ -61,8 +61,10 @@ export function maximiseConcave<P extends ConcavePoint>(
     if (point.slope > 0) [low, left] = [x, point];
     else [high, right] = [x, point];
   }
-  const share = -right.slope / (left.slope - right.slope);
-  return { left, right, share, at: share * low + (1 - share) * high };
+  const drop = left.slope - right.slope;
+  const meet = (right.value - left.value + left.slope * low - right.slope * high) / drop;
+  const at = meet >= low && meet <= high ? meet : left.value > right.value ? low : high;
+  return { left, right, share: -right.slope / drop, at };
 }
 
 /** Where a search on x ≥ 0 begins. */

@@ -17,7 +17,7 @@ interface LayerOptions extends ChoiceItem {
 }
 
 /** More options than this are not listed. */
-const MAX_OPTIONS = 400_000;
+const MAX_OPTIONS = 60_000;
 
 /**
  * Solves a problem whose choices can be listed: for every layer each tier of the dense part, each
@@ -73,7 +73,9 @@ function layerOptions(layer: LayerProblem, scarce: readonly Tier[]): LayerOption
     if (part.seconds[tier] === null) continue;
     for (let g = 0; g <= (rates.gpu === null ? 0 : neurons); g++) {
       let least = Number.POSITIVE_INFINITY;
-      for (let c = 0; c <= (rates.cpu === null ? 0 : neurons - g); c++) {
+      // Without flash there is one way to place the rest.
+      const fewest = rates.flash === null ? neurons - g : 0;
+      for (let c = fewest; c <= (rates.cpu === null ? 0 : neurons - g); c++) {
         const { total } = layerSeconds(layer, tier, g, c);
         // More in memory has to be worth its bytes, unless it spares flash that may run out.
         if (total === Number.POSITIVE_INFINITY) continue;

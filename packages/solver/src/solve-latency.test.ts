@@ -4,7 +4,8 @@ import { describe, expect, test } from 'vitest';
 import { checkChoice, evaluateChoice, usedBytes } from './evaluate-choice.js';
 import type { DenseTier, PlacementProblem } from './problem.js';
 import { solveLatency } from './solve-latency.js';
-import { smallProblem, timesOf } from './testing/problems.js';
+import { firingSums, smallProblem, timesOf } from './testing/problems.js';
+import { skewedProblem } from './testing/skewed-problem.js';
 
 describe('solveLatency on problems small enough to try everything', () => {
   test('is the best of all choices', () => {
@@ -52,6 +53,106 @@ describe('solveLatency on problems small enough to try everything', () => {
       }),
       { numRuns: 200 },
     );
+  });
+});
+
+describe('solveLatency', () => {
+  const seconds = (gpu: number | null, cpu: number) => ({ gpu, cpu });
+  const rate = (perFiring: number) => ({ perNeuron: 0, perFiring });
+
+  test('splits a layer so that both sides take as long', () => {
+    // Ten neurons that always fire. The GPU is four times as fast: 8 · 1 s beside 2 · 4 s.
+    const problem: PlacementProblem = {
+      layers: [
+        {
+          firing: firingSums(new Array<number>(10).fill(1)),
+          neuronBytes: 1,
+          rates: { gpu: rate(1), cpu: rate(4), flash: null },
+          dense: { bytes: 1, seconds: seconds(1, 4) },
+          syncSeconds: 0.5,
+        },
+      ],
+      head: { bytes: 1, seconds: seconds(1, 4) },
+      budgetBytes: { gpu: 100, cpu: 100, flash: 0 },
+    };
+    const { choice, value, bound, gap } = solveLatency(problem);
+    expect(choice).toEqual({ dense: ['gpu'], head: 'gpu', gpu: [8], cpu: [2] });
+    expect(value).toBe(1 + 8 + 0.5 + 1);
+    expect(gap).toBeLessThan(1e-9);
+    expect(bound).toBeLessThanOrEqual(value);
+    // A synchronisation that costs more than the 2 s it saves: all on the GPU.
+    const [layer] = problem.layers as [PlacementProblem['layers'][number]];
+    const slow = solveLatency({ ...problem, layers: [{ ...layer, syncSeconds: 3 }] });
+    expect(slow.choice.gpu).toEqual([10]);
+    expect(slow.value).toBe(1 + 10 + 1);
+  });
+
+  test('without a GPU the coldest go to flash, and memory has a price', () => {
+    const rates = [1, 0.5, 0.25, 0.125, 0];
+    const problem: PlacementProblem = {
+      layers: [
+        {
+          firing: firingSums(rates),
+          neuronBytes: 2,
+          rates: { gpu: null, cpu: rate(1), flash: rate(100) },
+          dense: { bytes: 1, seconds: seconds(null, 1) },
+          syncSeconds: 0,
+        },
+      ],
+      head: { bytes: 1, seconds: seconds(null, 1) },
+      // For both dense parts and three neurons.
+      budgetBytes: { gpu: 0, cpu: 8, flash: 100 },
+    };
+    const { choice, value, shadowPrices } = solveLatency(problem);
+    expect(choice).toEqual({ dense: ['cpu'], head: 'cpu', gpu: [0], cpu: [3] });
+    expect(value).toBe(1 + 12.5 + 1);
+    expect(shadowPrices.gpu).toBe(0);
+    expect(shadowPrices.cpu).toBeGreaterThan(0);
+  });
+
+  test('says what is missing when the model does not fit', () => {
+    const problem = skewedProblem({
+      layers: 2,
+      neurons: 8,
+      seed: 1,
+      budgets: { gpu: 0.2, cpu: 0.3 },
+    });
+    const { gpu, cpu } = problem.budgetBytes;
+    const all = 2 * 8 * 4096 + 3 * 4096;
+    expect(() => solveLatency(problem)).toThrow(
+      expect.objectContaining({
+        code: 'PLACEMENT_INFEASIBLE',
+        details: expect.objectContaining({
+          tier: 'cpu',
+          requiredBytes: all - gpu,
+          availableBytes: cpu,
+        }),
+      }),
+    );
+  });
+
+  test.each([
+    ['memory and flash both short', { gpu: 0.1, cpu: 0.4, flash: 2 }],
+    ['all in memory', { gpu: 0.15, cpu: 1 }],
+    ['just room for it', { gpu: 0.2, cpu: 0.81 }],
+    ['room to spare', { gpu: 1.5, cpu: 1.5 }],
+    ['hardly a GPU', { gpu: 0.001, cpu: 0.9, flash: 1 }],
+  ])('12 layers of 8,192 neurons, %s: near the bound and in time', (_, budgets) => {
+    const problem = skewedProblem({ layers: 12, neurons: 8192, seed: 3, budgets });
+    const begin = performance.now();
+    const { choice, gap } = solveLatency(problem);
+    // Some 20 ms on an idle machine.
+    expect(performance.now() - begin).toBeLessThan(3_000);
+    expect(checkChoice(problem, choice)).toBeNull();
+    expect(gap).toBeLessThan(1e-3);
+  });
+
+  test('a time limit gives a plan that holds', () => {
+    const budgets = { gpu: 0.1, cpu: 0.4, flash: 2 };
+    const problem = skewedProblem({ layers: 12, neurons: 2048, seed: 4, budgets });
+    const { choice, value, bound } = solveLatency(problem, { timeLimitMs: 0 });
+    expect(checkChoice(problem, choice)).toBeNull();
+    expect(bound).toBeLessThanOrEqual(value);
   });
 });
 
