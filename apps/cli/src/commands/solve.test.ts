@@ -102,8 +102,13 @@ describe('thermocline solve', () => {
     [['--hardware', 'rtx-9999'], 2, /rtx-4090-pc/],
     [['--hardware', './nothing.json'], 1, /nothing\.json/],
     [['--hardware', 'rtx-2080ti-pc', '--vram', '64GiB'], 1, /gpu budget/],
-    [['--hardware', 'rtx-2080ti-pc', '--vram', '0', '--ram', '1MiB'], 1, /take \d+ bytes of memory/],
+    [
+      ['--hardware', 'rtx-2080ti-pc', '--vram', '0', '--ram', '1MiB'],
+      1,
+      /take \d+ bytes of memory/,
+    ],
     [['--objective', 'speed'], 2, /latency/],
+    [['--hardware', 'rtx-2080ti-pc', '-o', profile], 2, /is read/],
   ])('refuses %j', async (options, code, words) => {
     const result = await runCli(['solve', profile, ...options]);
     expect(result.code).toBe(code);

@@ -3,6 +3,7 @@ import { explainPlan, solvePlacement } from '@thermocline/runtime';
 import { formatMs, formatShare } from '../format.js';
 import { describeShape, heading, shorten } from '../inspect/report.js';
 import { Interrupt } from '../interrupt.js';
+import { outputPath } from '../output-file.js';
 import { callerPath } from '../paths.js';
 import { explanationJson, explanationLines } from '../placement/explanation.js';
 import { layerTable } from '../placement/layer-table.js';
@@ -21,6 +22,9 @@ export interface SolveCommandOptions extends PlacementOptions {
 export async function solve(path: string, options: SolveCommandOptions): Promise<void> {
   using interrupt = new Interrupt();
   const { method, timeLimit, output } = options;
+  const read = [path, ...(options.hardware === undefined ? [] : [options.hardware])];
+  const target =
+    output === undefined ? undefined : await outputPath(output, 'plan', read.map(callerPath));
   const profile = await readActivationProfile(callerPath(path));
   const hardware = await openMachine(options.hardware, interrupt.signal);
   const settings = {
@@ -31,7 +35,7 @@ export async function solve(path: string, options: SolveCommandOptions): Promise
   const start = performance.now();
   const plan = await solvePlacement(profile, hardware, settings);
   const solveMs = performance.now() - start;
-  if (output !== undefined) await writePlacementPlan(callerPath(output), plan);
+  if (target !== undefined) await writePlacementPlan(target, plan);
 
   const { onNotice: _, ...quiet } = settings;
   const explanation = await explainPlan(plan, profile, hardware, quiet);
@@ -44,7 +48,7 @@ export async function solve(path: string, options: SolveCommandOptions): Promise
       objective_name: solution?.objective ?? null,
       bound: solution?.bound ?? null,
       gap: solution?.gap ?? null,
-      output: output === undefined ? null : callerPath(output),
+      output: target ?? null,
     });
     return;
   }
@@ -66,8 +70,8 @@ export async function solve(path: string, options: SolveCommandOptions): Promise
         `(objective ${solution.objective}), found in ${formatMs(solveMs)}`,
     );
   }
-  if (output === undefined) note(colors.dim('Not written: -o FILE keeps the plan.'));
-  else print(`written to ${output}`);
+  if (target === undefined) note(colors.dim('Not written: -o FILE keeps the plan.'));
+  else print(`written to ${target}`);
 }
 
 /** Gaps are small; a bare 0.0 % would hide that they are not nothing. */
