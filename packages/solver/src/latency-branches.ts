@@ -87,23 +87,32 @@ export interface ProvenBound {
   prices: DualPoint['prices'];
 }
 
+/** How a bound is proven. */
+export interface BoundProof {
+  /** Every neuron by itself: a bound over anything coarser holds only for that. */
+  full: readonly FiringCurve[];
+  /** Of the choice that the bound is for. */
+  value: number;
+  /** For better prices, on curves that need not be full. */
+  search: DualSearch;
+}
+
 /**
  * A lower bound for every choice, from branches that hold all choices between them: the least of the
- * Lagrange function at their prices, over single neurons. Where that leaves a gap to `value`, the
- * prices are refined.
+ * Lagrange function at their prices, over single neurons. Where that leaves a gap to `value`, better
+ * prices are sought. They need not be the best: the bound holds for any.
  */
 export function proveBound(
   problem: PlacementProblem,
   branches: readonly Branch[],
-  search: DualSearch,
-  value: number,
+  { full, value, search }: BoundProof,
 ): ProvenBound {
   let least: ProvenBound = { bound: Number.POSITIVE_INFINITY, prices: [0, 0, 0] };
-  const { curves } = search;
   for (const { scope, point } of branches) {
-    let proof = dualAt(problem, curves as FiringCurve[], point.prices, scope);
+    let proof = dualAt(problem, full, point.prices, scope);
     if (proof.value < value * (1 - REFINE)) {
-      const refined = maximiseDual(problem, { ...search, guess: point.prices, scope });
+      const { prices } = maximiseDual(problem, { ...search, guess: point.prices, scope });
+      const refined = dualAt(problem, full, prices, scope);
       if (refined.value > proof.value) proof = refined;
     }
     if (proof.value < least.bound) least = { bound: proof.value, prices: proof.prices };

@@ -293,7 +293,7 @@ function maximisePrices(items: readonly ChoiceItem[], budgets: readonly number[]
     };
     const step = (spread || 1) / Math.max(1, budgets[depth] as number);
     const start = { guess: 0, step, limit: step * 1e9 };
-    return mix(maximiseOnHalfLine(evaluate, start, { tolerance: 1e-10, scale: spread }));
+    return mix(maximiseOnHalfLine(evaluate, start, { tolerance: 1e-9, scale: spread }));
   };
   return level(0);
 }

@@ -16,7 +16,7 @@ export interface Split extends ConcavePoint {
   seconds: ByTier;
 }
 
-const TOLERANCE = 1e-9;
+const TOLERANCE = 1e-8;
 
 /**
  * A lower bound, the highest there is, of z + Σ_t price_t · k_t over all ways to share the neurons

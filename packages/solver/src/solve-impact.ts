@@ -24,8 +24,8 @@ export interface ImpactOptions extends SolveLimits {
   worth?: 'always-active' | 'expected';
 }
 
-const MAX_STATES = 2_000;
-const MAX_WORK = 4_000_000;
+const MAX_STATES = 500;
+const MAX_WORK = 500_000;
 
 /**
  * PowerInfer's placement (§6.3, Equations 2–8): as many firings per token on the GPU as its memory

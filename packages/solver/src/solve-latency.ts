@@ -16,7 +16,9 @@ export interface SolveLimits {
   timeLimitMs?: number;
 }
 
-const CURVE_POINTS = 96;
+const CURVE_POINTS = 64;
+/** Enough to round to whole neurons; the full curves of a large model are too large for caches. */
+const FINE_POINTS = 768;
 /** Sums over half a million neurons are this exact, relative. */
 const ROUNDING = 1e-12;
 const MAX_STATES = 4_000;
@@ -45,7 +47,7 @@ export function solveLatency(
   const deadline = performance.now() + timeLimitMs;
   requireRoom(problem);
   const coarse = problem.layers.map(({ firing }) => coarseCurve(firing, CURVE_POINTS));
-  const full = problem.layers.map(({ firing }) => fullCurve(firing));
+  const fine = problem.layers.map(({ firing }) => coarseCurve(firing, FINE_POINTS));
   const listed = solveByOptions(problem, {
     maxStates: MAX_STATES,
     maxWork: MAX_WORK,
@@ -56,7 +58,7 @@ export function solveLatency(
   let value = choice === undefined ? Number.POSITIVE_INFINITY : secondsOf(problem, choice);
   const solve = (branch: Branch): number => {
     if (listed?.exact) return value;
-    const near = solveBranch(problem, { coarse, full, branch, deadline });
+    const near = solveBranch(problem, { coarse, fine, branch, deadline });
     const seconds = near === undefined ? Number.POSITIVE_INFINITY : secondsOf(problem, near);
     if (seconds < value) [choice, value] = [near, seconds];
     return seconds;
@@ -64,7 +66,8 @@ export function solveLatency(
   const search = startOf(problem, coarse);
   const branches = branchLatency(problem, { ...search, known: value, solve, deadline });
   if (choice === undefined) throw noChoice(problem);
-  const proven = proveBound(problem, branches, startOf(problem, full), value);
+  const full = problem.layers.map(({ firing }) => fullCurve(firing));
+  const proven = proveBound(problem, branches, { full, value, search: startOf(problem, fine) });
   const bound = Math.min(value, proven.bound - ROUNDING * Math.abs(proven.bound));
   const [gpu, cpu, flash] = proven.prices;
   const gap = value === 0 ? 0 : (value - bound) / value;
@@ -79,7 +82,7 @@ function secondsOf(problem: PlacementProblem, choice: PlacementChoice): number {
 
 interface BranchSolve {
   coarse: readonly FiringCurve[];
-  full: readonly FiringCurve[];
+  fine: readonly FiringCurve[];
   branch: Branch;
   deadline: number;
 }
@@ -87,7 +90,7 @@ interface BranchSolve {
 /** Whole decisions first, then what their prices say about the neurons, then single neurons. */
 function solveBranch(
   problem: PlacementProblem,
-  { coarse, full, branch, deadline }: BranchSolve,
+  { coarse, fine, branch, deadline }: BranchSolve,
 ): PlacementChoice | undefined {
   const { scope, point } = branch;
   const { prices } = point;
@@ -115,7 +118,7 @@ function solveBranch(
   const position = leastOnPath(path.below, path.above, valueAt, deadline);
   if (position === undefined) return undefined;
   const decisions = path.decisionsAt(position);
-  const search = { ...startOf(problem, full), guess: prices, tolerance: 1e-6 };
+  const search = { ...startOf(problem, fine), guess: prices };
   const best = maximiseDual(problem, { ...search, scope: { head, decisions } });
   return roundChoice(problem, { head, decisions }, best, deadline);
 }
@@ -216,7 +219,7 @@ function startOf(problem: PlacementProblem, curves: readonly FiringCurve[]): Dua
     bytes += neurons * neuronBytes + dense.bytes;
   }
   const step = Math.max(seconds, 1e-12) / Math.max(bytes, 1);
-  return { curves, tolerance: 2e-6, guess: [0, 0, 0], step };
+  return { curves, tolerance: 1e-5, guess: [0, 0, 0], step };
 }
 
 function noChoice(problem: PlacementProblem): PipelineError {
