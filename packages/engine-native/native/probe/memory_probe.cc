@@ -17,7 +17,7 @@ using Clock = std::chrono::steady_clock;
 constexpr int kRounds = 12;
 constexpr int kSyncRounds = 2001;
 constexpr uint64_t kLine = 64;
-// Threads take pieces as they come, as in the engine: one that others hold up delays its piece only.
+// Threads take pieces as they come, as in the engine: one that is held up delays its piece only.
 constexpr int kPieces = 4;  // per thread
 
 double SecondsSince(Clock::time_point start) {

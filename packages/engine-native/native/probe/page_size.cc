@@ -21,7 +21,8 @@ std::optional<uint64_t> HugePageBytes(const void* data, uint64_t bytes) {
     if (std::sscanf(line, "AnonHugePages: %llu kB", &kib) != 1) continue;
     found = true;
     // The system may have joined the mapping with its neighbours.
-    huge += std::min<uint64_t>(kib * 1024, std::min<uint64_t>(to, end) - std::max<uint64_t>(from, begin));
+    const uint64_t ours = std::min<uint64_t>(to, end) - std::max<uint64_t>(from, begin);
+    huge += std::min<uint64_t>(kib * 1024, ours);
   }
   std::fclose(file);
   if (!found) return std::nullopt;

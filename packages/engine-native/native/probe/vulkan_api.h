@@ -52,7 +52,13 @@ constexpr int32_t kTypeMemoryBarrier = 46;
 constexpr int32_t kTypeMemoryProperties2 = 1000059006;
 constexpr int32_t kTypeMemoryBudget = 1000237000;
 
-enum class DeviceType : int32_t { kOther = 0, kIntegrated = 1, kDiscrete = 2, kVirtual = 3, kCpu = 4 };
+enum class DeviceType : int32_t {
+  kOther = 0,
+  kIntegrated = 1,
+  kDiscrete = 2,
+  kVirtual = 3,
+  kCpu = 4
+};
 
 constexpr Flags kQueueCompute = 2;
 constexpr Flags kHeapDeviceLocal = 1;

@@ -121,7 +121,8 @@ void DescribeMemory(const vk::InstanceFunctions& call, GpuInfo& gpu) {
   const auto& heaps = memory.memoryProperties.memoryHeaps;
   const uint32_t count = std::min(memory.memoryProperties.memoryHeapCount, 16U);
   for (uint32_t i = 0; i < count; ++i) {
-    if ((heaps[i].flags & vk::kHeapDeviceLocal) == 0 || heaps[i].size <= gpu.capacity_bytes) continue;
+    const bool local = (heaps[i].flags & vk::kHeapDeviceLocal) != 0;
+    if (!local || heaps[i].size <= gpu.capacity_bytes) continue;
     gpu.capacity_bytes = heaps[i].size;
     gpu.heap = i;
   }
@@ -241,7 +242,8 @@ Result<GpuInfo> ChooseGpu(const std::vector<GpuInfo>& gpus, bool cpu_devices) {
     if (best == nullptr || key(gpu) > key(*best)) best = &gpu;
   }
   if (best != nullptr) return *best;
-  return Status(StatusCode::kIo, "no GPU was found" + (refused.empty() ? "" : " (" + refused + ")"));
+  if (!refused.empty()) refused = " (" + refused + ")";
+  return Status(StatusCode::kIo, "no GPU was found" + refused);
 }
 
 }  // namespace thermocline

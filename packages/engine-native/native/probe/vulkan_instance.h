@@ -55,8 +55,8 @@ class VulkanInstance {
 // All devices of this machine, on a connection of its own.
 Result<std::vector<GpuInfo>> ListGpus();
 
-// The device to use: discrete before integrated before virtual, then the one that holds more. Those that are
-// processors (such as Mesa's llvmpipe) are passed over unless `cpu_devices`.
+// The device to use: discrete before integrated before virtual, then the one that holds more.
+// Processors that pose as GPUs (such as Mesa's llvmpipe) are passed over unless `cpu_devices`.
 // Errors: kIo, saying why each device that is there does not do.
 Result<GpuInfo> ChooseGpu(const std::vector<GpuInfo>& gpus, bool cpu_devices);
 
