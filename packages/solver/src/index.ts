@@ -4,6 +4,7 @@ export {
   type PlacementEstimate,
   type Verdict,
 } from './estimate-placement.js';
+export { type ChoiceCost, checkChoice, evaluateChoice } from './evaluate-choice.js';
 export {
   explainPlan,
   type LayerExplanation,
@@ -11,6 +12,8 @@ export {
   type PlanExplanation,
   type TierExplanation,
 } from './explain-plan.js';
+export { type HighsOptions, solveWithHighs } from './highs.js';
+export { leastNeurons } from './least-neurons.js';
 export {
   type MemoryModel,
   type MemoryOptions,
@@ -31,6 +34,8 @@ export type {
   TierRate,
 } from './problem.js';
 export { findHardware, shippedHardware } from './shipped-hardware.js';
+export { type ImpactOptions, solveImpact } from './solve-impact.js';
+export { type SolveLimits, solveLatency } from './solve-latency.js';
 export { solvePlacement } from './solve-placement.js';
 export { type TypicalFamily, typicalFamily } from './typical-families.js';
 export { typicalFiring } from './typical-profile.js';
