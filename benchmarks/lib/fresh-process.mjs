@@ -6,7 +6,7 @@ import { busyTicks, waitForIdle } from './machine.mjs';
  * Runs a worker of `lib/` in a process of its own and gives back the JSON it prints, with the
  * share of the machine that others used meanwhile.
  *
- * @param {'thermocline-worker' | 'node-llama-cpp-worker'} worker
+ * @param {'thermocline-worker' | 'node-llama-cpp-worker' | 'counting-worker'} worker
  * @param {object} task
  * @returns {Promise<any>}
  */
@@ -36,7 +36,7 @@ const WAIT_MS = 1000 * Number(process.env['BENCHMARK_WAIT_SECONDS'] ?? 30);
  * `runFresh` on an idle machine: waits for it, and runs again when others came in between, three
  * times at most. What remains is in `otherLoad`.
  *
- * @param {'thermocline-worker' | 'node-llama-cpp-worker'} worker
+ * @param {'thermocline-worker' | 'node-llama-cpp-worker' | 'counting-worker'} worker
  * @param {object} task
  */
 export async function runQuietly(worker, task) {

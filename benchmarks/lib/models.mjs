@@ -19,6 +19,14 @@ export const demoModel = {
   bos: 0,
 };
 
+/** In OPT style: two matrices per neuron, no gate. @type {BenchmarkModel} */
+export const optModel = {
+  ...demoModel,
+  name: 'opt-1M-F16',
+  path: join(ROOT, 'packages/demo-model/reference/opt/Llama-OPT-Stories-1M-f16.gguf'),
+  context: 256,
+};
+
 /** @type {BenchmarkModel} */
 export const swigluModel = {
   ...demoModel,

@@ -21,9 +21,10 @@ inline int32_t MagnitudeBin(int32_t bits) {
   const int32_t at_least = bits < kLowest ? kLowest : bits;
   const int32_t offset = (at_least > kHighest ? kHighest : at_least) - kLowest;
   const int32_t mantissa = offset & 0x7FFFFF;
-  const auto passed = [mantissa](int k) { return mantissa >= kBinMantissas[k] ? 1 : 0; };
-  return (offset >> 23 << 3) + (passed(0) + passed(1)) + (passed(2) + passed(3)) +
-         (passed(4) + passed(5)) + passed(6);
+  // -1 where the mantissa is at or past a border. By subtraction, because compilers make long
+  // chains of masks of seven comparisons.
+  const auto past = [mantissa](int k) { return (kBinMantissas[k] - 1 - mantissa) >> 31; };
+  return (offset >> 23 << 3) - (past(0) + past(1) + past(2) + past(3) + past(4) + past(5) + past(6));
 }
 
 }  // namespace thermocline

@@ -5,6 +5,7 @@
 #include <bit>
 #include <cfloat>
 #include <cmath>
+#include <cstring>
 #include <string>
 
 #include "util/thread_pool.h"
@@ -31,41 +32,69 @@ int32_t LimitOf(double threshold) {
   return MagnitudeBits(limit);
 }
 
-// Adds a hash to an ascending sketch unless it is there. REQUIRES: hash < sketch[15].
+// Adds a hash to an ascending sketch unless it is there; the largest falls out. Without branches:
+// where a hash belongs cannot be foreseen.
 void InsertHash(uint32_t hash, uint32_t* sketch) {
-  int64_t place = 0;
-  for (int64_t i = 0; i < kSketchHashes; ++i) place += sketch[i] < hash ? 1 : 0;
-  if (sketch[place] == hash) return;
-  for (int64_t i = kSketchHashes - 1; i > place; --i) sketch[i] = sketch[i - 1];
-  sketch[place] = hash;
-}
-
-// Moves what is not zero to the front and gives back how many there are.
-int64_t DropZeros(int32_t* bits, int64_t n) {
-  int64_t kept = 0;
-  for (int64_t i = 0; i < n; ++i) {
-    const int32_t b = bits[i];
-    bits[kept] = b;
-    kept += b != 0 ? 1 : 0;
+  uint32_t before[kSketchHashes + 1];
+  before[0] = 0;
+  for (int64_t i = 0; i < kSketchHashes; ++i) before[i + 1] = sketch[i];
+  uint32_t there = 0;
+  for (int64_t i = 0; i < kSketchHashes; ++i) there |= sketch[i] == hash ? 1U : 0U;
+  if (there != 0) return;
+  for (int64_t i = 0; i < kSketchHashes; ++i) {
+    const uint32_t moved = before[i] > hash ? before[i] : hash;
+    sketch[i] = before[i + 1] < hash ? before[i + 1] : moved;
   }
-  return kept;
 }
 
-// Four tables in turn: neighbours often share a bin, and one counter could only be raised once
-// its last value has come back from the store buffer.
-struct BinTables {
-  uint32_t counts[4][kMagnitudeBins] = {};
-
-  void Count(const int32_t* bins, int64_t n) {
-    int64_t i = 0;
-    for (; i + 4 <= n; i += 4) {
-      ++counts[0][bins[i]];
-      ++counts[1][bins[i + 1]];
-      ++counts[2][bins[i + 2]];
-      ++counts[3][bins[i + 3]];
+// A histogram in the making. Values wait in a buffer until there are enough for long loops. Four
+// tables in turn: neighbours often share a bin, and one counter could only be raised once its last
+// value has come back from the store buffer.
+class Binner {
+ public:
+  // Takes n <= kBlock magnitudes in, given as bits, and leaves zeros out.
+  void Add(const int32_t* bits, int64_t n, bool has_zeros) {
+    if (has_zeros) {
+      for (int64_t i = 0; i < n; ++i) {
+        waiting_[n_waiting_] = bits[i];
+        n_waiting_ += bits[i] != 0 ? 1 : 0;
+      }
+    } else {
+      std::copy_n(bits, n, waiting_ + n_waiting_);
+      n_waiting_ += n;
     }
-    for (; i < n; ++i) ++counts[0][bins[i]];
+    if (n_waiting_ > kRoom - kBlock) Flush();
   }
+
+  // Moves what was counted to the histogram; how many values there were.
+  int64_t Finish(std::vector<int64_t>* histogram) {
+    Flush();
+    int64_t total = 0;
+    for (size_t bin = 0; bin < kMagnitudeBins; ++bin) {
+      int64_t count = 0;
+      for (const auto& counts : counts_) count += counts[bin];
+      (*histogram)[bin] += count;
+      total += count;
+    }
+    return total;
+  }
+
+ private:
+  static constexpr int64_t kRoom = 8 * kBlock;
+
+  void Flush() {
+    for (int64_t i = 0; i < n_waiting_; ++i) waiting_[i] = MagnitudeBin(waiting_[i]);
+    int64_t i = 0;
+    for (; i + 4 <= n_waiting_; i += 4) {
+      for (int64_t j = 0; j < 4; ++j) ++counts_[j][waiting_[i + j]];
+    }
+    for (; i < n_waiting_; ++i) ++counts_[0][waiting_[i]];
+    n_waiting_ = 0;
+  }
+
+  int32_t waiting_[kRoom];
+  int64_t n_waiting_ = 0;
+  uint32_t counts_[4][kMagnitudeBins] = {};
 };
 
 }  // namespace
@@ -152,8 +181,7 @@ bool SumObserver::CountBlock(const ObservedRows& rows, int64_t begin, int64_t n,
   double* const abs_sum = layer.abs_sum.data() + begin;
   uint32_t fires[kBlock] = {};
   int32_t bits[kBlock];
-  BinTables tables;
-  int64_t binned = 0;
+  Binner binner;
 
   for (int64_t t = 0; t < rows.rows; ++t) {
     const float* const h = rows.values + t * rows.width + begin;
@@ -165,11 +193,7 @@ bool SumObserver::CountBlock(const ObservedRows& rows, int64_t begin, int64_t n,
       nonzero += magnitude != 0 ? 1 : 0;
     }
     for (int64_t i = 0; i < n; ++i) abs_sum[i] += static_cast<double>(std::fabs(h[i]));
-    if (nonzero == 0) continue;
-    if (nonzero < n) DropZeros(bits, n);
-    for (int32_t i = 0; i < nonzero; ++i) bits[i] = MagnitudeBin(bits[i]);
-    tables.Count(bits, nonzero);
-    binned += nonzero;
+    if (nonzero > 0) binner.Add(bits, n, nonzero < n);
   }
 
   bool finite = true;
@@ -177,9 +201,7 @@ bool SumObserver::CountBlock(const ObservedRows& rows, int64_t begin, int64_t n,
     layer.fires[static_cast<size_t>(begin + i)] += fires[i];
     finite &= std::fabs(abs_sum[i]) <= DBL_MAX;
   }
-  for (size_t bin = 0; bin < kMagnitudeBins; ++bin) {
-    for (const auto& counts : tables.counts) (*histogram)[bin] += counts[bin];
-  }
+  const int64_t binned = binner.Finish(histogram);
   (*histogram)[0] += rows.rows * n - binned;  // zeros
   return finite;
 }
@@ -187,11 +209,11 @@ bool SumObserver::CountBlock(const ObservedRows& rows, int64_t begin, int64_t n,
 // A token goes into the sketches of the neurons that it makes fire and whose largest hash is
 // above its own: one comparison per neuron, and few that hold.
 void SumObserver::SketchBlock(const ObservedRows& rows, int64_t begin, int64_t n) {
-  constexpr int64_t kGroup = 16;
   const auto l = static_cast<size_t>(rows.layer);
   const int32_t limit = limits_[l];
   uint32_t* const worst = worst_[l].data() + begin;
   uint32_t* const sketches = layers_[l].sketches.data() + begin * kSketchHashes;
+  uint8_t hits[kBlock] = {};
   uint32_t largest = 0;
 
   for (size_t r = 0; r < hashes_.size(); ++r) {
@@ -202,15 +224,16 @@ void SumObserver::SketchBlock(const ObservedRows& rows, int64_t begin, int64_t n
     const auto [hash, row] = hashes_[r];
     if (hash >= largest) break;  // those that follow are larger still
     const float* const h = rows.values + row * rows.width + begin;
-    for (int64_t first = 0; first < n; first += kGroup) {
-      const int64_t end = std::min(n, first + kGroup);
-      uint32_t any = 0;
-      for (int64_t i = first; i < end; ++i) {
-        any |= (MagnitudeBits(h[i]) > limit ? 1U : 0U) & (hash < worst[i] ? 1U : 0U);
-      }
-      if (any == 0) continue;
-      for (int64_t i = first; i < end; ++i) {
-        if (MagnitudeBits(h[i]) <= limit || hash >= worst[i]) continue;
+    for (int64_t i = 0; i < n; ++i) {
+      const uint32_t fires = MagnitudeBits(h[i]) > limit ? 1U : 0U;
+      hits[i] = static_cast<uint8_t>(fires & (hash < worst[i] ? 1U : 0U));
+    }
+    for (int64_t first = 0; first < n; first += 8) {
+      uint64_t eight;  // of them at a time, since most are 0
+      std::memcpy(&eight, hits + first, sizeof(eight));
+      if (eight == 0) continue;
+      for (int64_t i = first; i < first + 8; ++i) {
+        if (hits[i] == 0) continue;
         InsertHash(hash, sketches + i * kSketchHashes);
         worst[i] = sketches[i * kSketchHashes + kSketchHashes - 1];
       }
