@@ -31,7 +31,7 @@ export async function sumWindows(
       signal,
     });
   }
-  return settle(() => native().sumResult(sum), { path: engine.info.path, signal });
+  return await settle(() => native().sumResult(sum), { path: engine.info.path, signal });
 }
 
 function checkSumOptions(engine: NativeEngine, options: SumOptions) {

@@ -101,7 +101,7 @@ class Binner {
 
 SumObserver::SumObserver(std::vector<int64_t> n_ff, SumOptions options)
     : options_(std::move(options)), layers_(n_ff.size()), limits_(n_ff.size(), 0) {
-    for (size_t l = 0; l < n_ff.size(); ++l) {
+  for (size_t l = 0; l < n_ff.size(); ++l) {
     const auto n = static_cast<size_t>(n_ff[l]);
     layers_[l].fires.resize(n, 0);
     layers_[l].abs_sum.resize(n, 0.0);
@@ -125,7 +125,7 @@ Status SumObserver::OnRows(const ObservedRows& rows) {
   if (index >= layers_.size() || static_cast<size_t>(rows.width) != layers_[index].fires.size()) {
     return Status(StatusCode::kInvalidArgument, "the observer was made for another model");
   }
-    if (sketching()) {
+  if (sketching()) {
     const auto item = static_cast<size_t>(rows.item);
     if (item >= documents_.size() || item >= bases_.size()) {
       return Status(StatusCode::kInternal, "a summed step item has no document label");
