@@ -308,11 +308,15 @@ void CpuTier::RunBatch(const Part& part, TensorView y, FfnOutcome* outcome) {
   auto column_task = [&](int64_t chunk, int) {
     const int64_t c = chunk % column_chunks * kColumnChunk;
     const int64_t t = chunk / column_chunks * kTokenChunk;
+    const int64_t n = std::min(kTokenChunk, n_tokens - t);
+    // Handed out here, where they are in a cache that is about to read them.
+    if (c == 0 && !part.work.h.empty()) {
+      std::copy_n(scratch_.first.data() + t * part.n, n * part.n, part.work.h.data() + t * part.n);
+    }
     for (int64_t lane = 0; lane < kLanes; ++lane) {
       kernels_.add_neurons(part.down, LaneList(part, lane), scratch_.first.data() + t * part.n,
-                           part.n, std::min(kTokenChunk, n_tokens - t), c,
-                           std::min(c + kColumnChunk, part.d_model), sums + t * part.d_model,
-                           part.d_model);
+                           part.n, n, c, std::min(c + kColumnChunk, part.d_model),
+                           sums + t * part.d_model, part.d_model);
     }
   };
   pool_.ParallelFor(column_chunks * token_chunks, column_task);
@@ -325,9 +329,6 @@ void CpuTier::RunBatch(const Part& part, TensorView y, FfnOutcome* outcome) {
     }
   }
   for (const uint64_t b : bytes) outcome->bytes_read += b;
-  if (!part.work.h.empty()) {
-    std::copy_n(scratch_.first.data(), n_tokens * part.n, part.work.h.data());
-  }
 }
 
 void CpuTier::RunRows(const Part& part, int64_t chunk, uint64_t* bytes) {
