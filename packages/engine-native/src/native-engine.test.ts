@@ -30,11 +30,12 @@ test('an engine opens with the plan of its own model, and with no other', async 
   await using placed = await openEngine(DEMO_MODEL, { plan });
   await using session = await placed.createSession();
   expect((await session.evaluate(prompt)).logits).toHaveLength(1);
-  for (const [wrong, code] of [
+  const refused: [PlacementPlan, string][] = [
     [{ ...plan, fingerprint: 'another' }, 'ARTIFACT_MODEL_MISMATCH'],
     [{ ...plan, layers: plan.layers.slice(1) }, 'INVALID_ARGUMENT'],
     [{ ...plan, layers: [] }, 'INVALID_ARGUMENT'],
-  ] as const) {
+  ];
+  for (const [wrong, code] of refused) {
     await expect(openEngine(DEMO_MODEL, { plan: wrong })).rejects.toMatchObject({ code });
   }
 });

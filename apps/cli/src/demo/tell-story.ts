@@ -9,7 +9,7 @@ import {
 import { layerBars } from '../bars.js';
 import { closingLine } from '../closing-line.js';
 import { EXIT } from '../exit-codes.js';
-import { formatCount, formatRate, formatShare } from '../format.js';
+import { formatRate, formatShare } from '../format.js';
 import { colors, print, printable } from '../terminal.js';
 
 const PROMPT = 'Once upon a time, there was a little';
