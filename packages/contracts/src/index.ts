@@ -22,7 +22,7 @@ export {
   type TierInfo,
   writeHardwareInfo,
 } from './hardware-info.js';
-export { type ModelInfo, parseModelInfo } from './model-info.js';
+export { hasExactZeros, type ModelInfo, parseModelInfo } from './model-info.js';
 export * from './placement-plan.js';
 export {
   type HeldOutQuality,

@@ -68,6 +68,19 @@ export function parseModelInfo(json: unknown): ModelInfo {
   });
 }
 
+const EXACT_ZEROS = new Set(['relu', 'relu2', 'drelu']);
+
+/**
+ * Whether the neurons of a model that do not fire are exactly zero: the ReLU family. Those of
+ * others are only small, and a threshold has to say which of them count.
+ *
+ * @example
+ * const mode = hasExactZeros(model) ? 'exact' : 'dense';
+ */
+export function hasExactZeros({ activation }: Pick<ModelInfo, 'activation'>): boolean {
+  return EXACT_ZEROS.has(activation);
+}
+
 /** The first thing a schema found wrong, as `place: what`. */
 export function describeIssue(error: z.ZodError): string {
   const issue = error.issues[0];

@@ -1,15 +1,8 @@
-import { MAGNITUDE_BINS, type ModelInfo, magnitudeBinStart } from '@thermocline/contracts';
+import { MAGNITUDE_BINS, magnitudeBinStart } from '@thermocline/contracts';
 
 // Thresholds are rounded to this many steps per bin (64 per octave, about 1 %), so that shards
 // on machines whose arithmetic differs in the last bits choose the same.
 const STEPS_PER_BIN = 8;
-
-const EXACT_ZEROS = new Set(['relu', 'relu2']);
-
-/** Whether the activations of a model that should be zero are exactly zero. */
-export function hasExactZeros({ activation }: ModelInfo): boolean {
-  return EXACT_ZEROS.has(activation);
-}
 
 /**
  * The magnitude below which a given share of the activations of a layer lies, from their

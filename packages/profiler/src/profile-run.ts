@@ -1,7 +1,6 @@
 import { createHash } from 'node:crypto';
-import type { ActivationSource } from '@thermocline/contracts';
+import { type ActivationSource, hasExactZeros } from '@thermocline/contracts';
 import { checkWhole, invalidOption } from './check-options.js';
-import { hasExactZeros } from './choose-thresholds.js';
 import type { Corpus } from './corpus.js';
 import { windowLength } from './cut-windows.js';
 import { checkShard, type ShardOfRun } from './parse-shard.js';

@@ -1,5 +1,6 @@
 import {
   type HardwareInfo,
+  hasExactZeros,
   isPipelineError,
   type Mode,
   type ModelInfo,
@@ -9,7 +10,7 @@ import { explainPlacement, type PlanExplanation } from './explain-plan.js';
 import { modelMemory } from './memory-model.js';
 import type { SolveOptions } from './options.js';
 import { type Placed, placedByChoice } from './placement-figures.js';
-import { hasExactZeros, resolveSettings } from './settings.js';
+import { resolveSettings } from './settings.js';
 import { solveProblem } from './solve-problem.js';
 import { typicalActiveExperts, typicalFamily } from './typical-families.js';
 import { typicalFiring } from './typical-profile.js';

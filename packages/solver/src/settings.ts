@@ -1,5 +1,6 @@
 import {
   type HardwareInfo,
+  hasExactZeros,
   type KvType,
   MODES,
   type Mode,
@@ -11,8 +12,6 @@ import type { SolveOptions } from './options.js';
 
 const DEFAULT_CONTEXT = 4096;
 const DEFAULT_OVER_PREDICTION = 1.4;
-/** Activations that are exactly zero where they do not fire. */
-const EXACT_ZEROS = new Set(['relu', 'relu2', 'drelu']);
 
 /** Options with every choice made and checked against the model and the machine. */
 export interface Settings {
@@ -67,11 +66,6 @@ export function resolveSettings(
     ...(timeLimitMs !== undefined && { timeLimitMs }),
     onNotice: options.onNotice ?? (() => undefined),
   };
-}
-
-/** Whether a model's silent neurons are exactly zero: the ReLU family. */
-export function hasExactZeros(model: ModelInfo): boolean {
-  return EXACT_ZEROS.has(model.activation);
 }
 
 /** The mode that loses nothing and reads least. */
