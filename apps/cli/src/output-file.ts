@@ -1,4 +1,5 @@
 import { stat } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import { type FileKind, fileKind } from './file-kind.js';
 import { callerPath } from './paths.js';
 import { UsageError } from './usage-error.js';
@@ -15,9 +16,13 @@ export async function outputPath(
   inputs: readonly string[],
 ): Promise<string> {
   if (output === undefined) throw new UsageError('Say where the result goes: -o FILE.');
+  if (output === '') throw new UsageError('-o is given without a name: -o FILE.');
   const path = callerPath(output);
   const there = await identity(path);
-  if (there === undefined) return path;
+  if (there === undefined) {
+    if ((await identity(dirname(path))) !== undefined) return path;
+    throw new UsageError(`${dirname(path)}: there is no such folder to write to. Create it first.`);
+  }
   for (const input of inputs) {
     if ((await identity(input)) !== there) continue;
     throw new UsageError(`${path} is read: write the result to another file than ${input}.`);

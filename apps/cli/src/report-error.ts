@@ -1,4 +1,4 @@
-import { errorColors } from './terminal.js';
+import { errorColors, printable } from './terminal.js';
 
 /** Errors that carry a code are about the caller's request or files: the message says it all. */
 function isExpected(error: unknown): error is Error & { code: string } {
@@ -10,7 +10,7 @@ export function reportError(error: unknown): void {
   const label = errorColors.red('error:');
   if (isExpected(error)) {
     const code = errorColors.dim(`(${error.code})`);
-    process.stderr.write(`${label} ${error.message} ${code}\n`);
+    process.stderr.write(`${label} ${printable(error.message)} ${code}\n`);
     return;
   }
   const shown = error instanceof Error ? (error.stack ?? error.message) : String(error);

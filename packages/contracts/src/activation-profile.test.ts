@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
@@ -89,6 +89,24 @@ describe('activation profile', () => {
     });
     const read = readActivationProfile(join(folder, 'nonsense'));
     await expect(read).rejects.toMatchObject({ code: 'FILE_NOT_FOUND' });
+  });
+
+  it('believes no run of more shards than there can be', async () => {
+    const profile = sampleProfile();
+    profile.shards = [{ run: 'x', index: 0, count: Number.MAX_SAFE_INTEGER }];
+    await expect(writeActivationProfile(path, profile)).rejects.toMatchObject({
+      code: 'INVALID_ARGUMENT',
+      details: { argument: 'shards' },
+    });
+  });
+
+  it('says so when the file is a model, and when its folder is missing', async () => {
+    await writeFile(path, `GGUF${'x'.repeat(100)}`);
+    await expect(readActivationProfile(path)).rejects.toThrow(/it is a GGUF model/);
+    await writeFile(path, 'Once upon a time there was a little girl.');
+    await expect(readActivationProfile(path)).rejects.toThrow(/not begin like a safetensors/);
+    const nowhere = writeActivationProfile(join(folder, 'no', 'profile'), sampleProfile());
+    await expect(nowhere).rejects.toThrow(/there is no such folder to write to/);
   });
 
   it.each(['layers.12.fires', 'layers.01.fires', 'layers.x.fires', 'layers.-1.fires'])(

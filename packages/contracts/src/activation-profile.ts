@@ -53,11 +53,14 @@ export interface DomainActivations {
   fires: BigInt64Array[];
 }
 
+/** More parts than any run is cut into; a file that claims more is damaged. */
+export const MAX_SHARDS = 1_000_000;
+
 const shardSchema = z.object({
   /** The same for all shards of one run: corpus, budget, windows and model. */
   run: z.string().min(1).max(256),
   index: z.number().int().nonnegative(),
-  count: z.number().int().positive(),
+  count: z.number().int().positive().max(MAX_SHARDS),
 });
 
 /** A part of a run: the windows i ≡ index mod count. */

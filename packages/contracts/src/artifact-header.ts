@@ -49,8 +49,12 @@ export function encodeHeader(
 export function decodeHeaderLength(bytes: Uint8Array, fileBytes: number): number {
   const length = new DataView(bytes.buffer, bytes.byteOffset).getBigUint64(0, true);
   if (length > BigInt(MAX_HEADER_BYTES)) {
+    // Usually a file of another kind, whose first bytes are no length at all.
+    const isModel = Buffer.from(bytes.subarray(0, 4)).toString('latin1') === 'GGUF';
     throw new HeaderError(
-      `the header is said to have ${length} bytes (at most ${MAX_HEADER_BYTES})`,
+      isModel
+        ? 'it is a GGUF model, not a safetensors file'
+        : `it does not begin like a safetensors file (a header of ${length} bytes, at most ${MAX_HEADER_BYTES} are possible)`,
     );
   }
   if (Number(length) > fileBytes - LENGTH_BYTES) {

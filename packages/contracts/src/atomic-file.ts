@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { type FileHandle, open, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { isPipelineError, PipelineError } from './errors.js';
 import { fileError } from './file-errors.js';
 
 // One write call takes less than 2 GiB on every system.
@@ -31,9 +32,17 @@ export async function writeFileAtomically(
     await rename(temporary, path);
   } catch (error) {
     await rm(temporary, { force: true }).catch(() => undefined);
-    throw fileError(path, error);
+    throw missingFolder(path, error) ?? fileError(path, error);
   }
   await syncFolder(dirname(path));
+}
+
+/** A file that is being made cannot be missing: its folder is. */
+function missingFolder(path: string, error: unknown): PipelineError | undefined {
+  const { code } = error as NodeJS.ErrnoException;
+  if (isPipelineError(error) || (code !== 'ENOENT' && code !== 'ENOTDIR')) return undefined;
+  const message = `${path}: there is no such folder to write to. Create it first.`;
+  return new PipelineError('FILE_NOT_FOUND', message, { path }, { cause: error });
 }
 
 async function append(file: FileHandle, bytes: Uint8Array): Promise<void> {

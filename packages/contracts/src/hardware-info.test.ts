@@ -52,6 +52,15 @@ describe('hardware info', () => {
     expect(json.tiers.flash.random[0]).toEqual({ block_bytes: 4096, bytes_per_second: 0.37e9 });
   });
 
+  it('takes no more measurements than a grid has', () => {
+    const many = structuredClone(machine);
+    many.tiers.cpu.random = Array.from({ length: 257 }, (_, i) => ({
+      blockBytes: i + 1,
+      bytesPerSecond: 1,
+    }));
+    expect(() => parseHardwareInfo(hardwareInfoToJson(many))).toThrow(/random/);
+  });
+
   it('names the field that is wrong', () => {
     const bad = structuredClone(machine);
     bad.tiers.cpu.capacityBytes = -1;

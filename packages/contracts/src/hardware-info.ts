@@ -26,13 +26,15 @@ const tierSchema = z.object({
    * Reading scattered blocks, bytes per second, by block size, smallest block first. On flash, by
    * how many reads are under way as well; without a depth it is the best of them.
    */
-  random: z.array(
-    z.object({
-      blockBytes: bytes.positive(),
-      bytesPerSecond: rate,
-      queueDepth: z.number().int().positive().exactOptional(),
-    }),
-  ),
+  random: z
+    .array(
+      z.object({
+        blockBytes: bytes.positive(),
+        bytesPerSecond: rate,
+        queueDepth: z.number().int().positive().exactOptional(),
+      }),
+    )
+    .max(256),
   /** Handing work over and having its result back, apart from the work itself; seconds. */
   syncSeconds: z.number().nonnegative(),
   /** Whether it was measured on huge pages; of memory. */
@@ -106,7 +108,7 @@ export async function readHardwareInfo(path: string): Promise<HardwareInfo> {
   try {
     return parseHardwareInfo(JSON.parse(text));
   } catch (error) {
-    const remedy = 'Write it anew with `thermocline probe --json`';
+    const remedy = 'Write it anew with `thermocline probe -o FILE`';
     throw corrupt(path, (error as Error).message, remedy);
   }
 }

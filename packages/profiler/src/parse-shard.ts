@@ -1,3 +1,4 @@
+import { MAX_SHARDS } from '@thermocline/contracts';
 import { invalidOption } from './check-options.js';
 
 /** A part of a run: the windows i ≡ index mod count. */
@@ -9,7 +10,6 @@ export interface ShardOfRun {
 /** Variables of the process, such as `process.env`. */
 export type Environment = Readonly<Record<string, string | undefined>>;
 
-const MAX_SHARDS = 1_000_000;
 
 /**
  * Reads which part of a run this process is to do: `I/N` with 0 ≤ I < N, or `N` or `auto/N` with

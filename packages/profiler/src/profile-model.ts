@@ -1,6 +1,7 @@
 import {
   type ActivationProfile,
   type ActivationSource,
+  hasExactZeros,
   PipelineError,
   type SumOptions,
 } from '@thermocline/contracts';
@@ -83,9 +84,12 @@ async function calibrate(
       reason,
     });
   });
+  const { model } = run.source;
+  const why = hasExactZeros(model)
+    ? 'Asked for by its share'
+    : `Activations of ${model.activation} models are hardly ever zero`;
   onNotice?.(
-    `Activations of ${run.source.model.activation} models are hardly ever zero: a neuron counts as firing ` +
-      `above a magnitude chosen for each layer so that ${(100 * sparsity).toFixed(0)} % of the activations ` +
+    `${why}: a neuron counts as firing above a magnitude chosen for each layer so that ${(100 * sparsity).toFixed(0)} % of the activations ` +
       `of the first ${tokensOf(state)} tokens lie below.`,
   );
   return startPhase(run, 'count', thresholds);

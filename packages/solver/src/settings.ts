@@ -99,10 +99,11 @@ function budget(
   if (asked === undefined) return Math.min(availableBytes, capacityBytes);
   requireWhole(argument, asked, 0);
   if (asked > capacityBytes) {
+    const remedy = tiers[tier] ? 'Ask for less' : 'Leave it out';
     const has = tiers[tier] ? `has ${capacityBytes}` : `has no ${tier}`;
     const reason = `a ${tier} budget of ${asked} bytes was asked for, ${name} ${has}`;
     const details = { tier, requestedBytes: asked, availableBytes: capacityBytes, reason };
-    throw new PipelineError('OUT_OF_MEMORY', `${capital(reason)}. Ask for less.`, details);
+    throw new PipelineError('OUT_OF_MEMORY', `${capital(reason)}. ${remedy}.`, details);
   }
   if (asked > availableBytes) {
     options.onNotice?.(

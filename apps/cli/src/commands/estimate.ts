@@ -9,12 +9,11 @@ import {
 } from '@thermocline/runtime';
 import { formatShare } from '../format.js';
 import { describeShape, heading } from '../inspect/report.js';
-import { Interrupt } from '../interrupt.js';
 import { callerPath } from '../paths.js';
 import { explanationJson, explanationLines } from '../placement/explanation.js';
 import { openMachine } from '../placement/machine.js';
 import { type PlacementOptions, solveOptions } from '../placement/options.js';
-import { colors, print, printJson } from '../terminal.js';
+import { colors, note, print, printJson } from '../terminal.js';
 
 const VERDICTS: Record<ModeEstimate['verdict'], string> = {
   gpu: 'yes, all of it on the GPU',
@@ -28,11 +27,12 @@ export async function estimate(
   model: string | undefined,
   options: PlacementOptions,
 ): Promise<void> {
-  using interrupt = new Interrupt();
   const path = model === undefined ? demoModelPath() : callerPath(model);
   const info = await describeHeader(path);
-  const hardware = await openMachine(options.hardware, interrupt.signal);
+  const hardware = await openMachine(options.hardware);
   const result = await estimatePlacement(info, hardware, solveOptions(options));
+  note('note: this release runs what fits in system memory, in modes dense and exact; the rest');
+  note('is what the machine could do.');
   if (options.json) printJson({ model: path, ...estimateJson(result) });
   else for (const line of estimateLines(info, result)) print(line);
 }
@@ -63,7 +63,7 @@ function estimateLines(info: ModelInfo, result: PlacementEstimate): string[] {
 function modeLines({ mode, verdict, assumptions, explanation, missing }: ModeEstimate): string[] {
   return [
     '',
-    `${colors.bold(`mode ${mode}: ${VERDICTS[verdict]}`)}${missing ? `: ${missing.reason}` : ''}`,
+    `${colors.bold(`mode ${mode}: ${VERDICTS[verdict]}`)}${missing ? `, ${missing.reason}` : ''}`,
     ...assumptions.map((assumption) => colors.dim(`  ${assumption}`)),
     ...(explanation ? ['', ...explanationLines(explanation)] : []),
   ];

@@ -23,6 +23,8 @@ beforeAll(async () => {
 });
 afterAll(() => rmSync(folder, { recursive: true }));
 
+const PLAN = join(ROOT, 'packages', 'contracts', 'fixtures', 'placement-plan.safetensors');
+
 describe('thermocline inspect of a profile', () => {
   it('gives the share of neurons for 80 % of the firings by layer and for the whole model', async () => {
     const result = (await runJson(['inspect', SLICE])) as ProfileJson;
@@ -117,15 +119,9 @@ describe('thermocline inspect of a profile', () => {
   });
 
   it.each([
-    [
-      [
-        join(ROOT, 'packages', 'contracts', 'fixtures', 'placement-plan.safetensors'),
-        '--html',
-        'x.html',
-      ],
-      /only/,
-    ],
+    [[PLAN, '--html', 'x.html'], /only/],
     [[SLICE, '--html', SLICE], /file of its own/],
+    [[SLICE, '--svg', PLAN], /is no picture/],
     [[SLICE, '--html', 'x', '--svg', 'x'], /file of its own/],
   ])('calls %j wrong usage', async (args, message) => {
     const { code, stderr } = await runCli(['inspect', ...args], { cwd: folder });
@@ -141,7 +137,7 @@ describe('thermocline inspect of a profile', () => {
       join(folder, 'none', 'x.svg'),
     ]);
     expect(code).toBe(1);
-    expect(stderr).toMatch(/none.*no such file/);
+    expect(stderr).toMatch(/none.*no such folder/);
   });
 });
 

@@ -93,14 +93,24 @@ it('probe measures the tiers into a file that inspect reads', async () => {
 }, 60_000);
 
 it('probe says what it does not measure', async () => {
-  const { code, stdout, stderr } = await runCli(['probe', '--drive', '/no/such/folder'], {
+  const { code, stdout, stderr } = await runCli(['probe', '--drive', '/proc'], {
     env: { VK_ICD_FILENAMES: '/no/such/driver', VK_DRIVER_FILES: '/no/such/driver' },
   });
   expect(code).toBe(0);
   expect(stderr).toMatch(/note: No GPU was measured: .*Vulkan is/);
-  expect(stderr).toMatch(/note: The drive was not measured: .*no.such.folder/);
+  expect(stderr).toMatch(/note: The drive was not measured: .*proc/);
   expect(stdout).not.toMatch(/^ *flash/m);
 }, 60_000);
+
+it.each([
+  ['--drive', '/no/such/folder'],
+  ['-o', '/no/such/folder/machine.json'],
+])('probe refuses %s %s before it measures', async (...args) => {
+  const { code, stderr } = await runCli(['probe', ...args]);
+  expect(code).toBe(2);
+  expect(stderr).toMatch(/there is no such folder/);
+  expect(stderr).not.toContain('Measuring');
+});
 
 it('probe measures a software GPU when asked to', async (test) => {
   const env = { THERMOCLINE_VULKAN_CPU_DEVICES: '1' };

@@ -1,10 +1,13 @@
+import { stat } from 'node:fs/promises';
 import { type HardwareInfo, hardwareInfoToJson, writeHardwareInfo } from '@thermocline/contracts';
 import { probeHardware } from '@thermocline/runtime';
 import { hardwareLines } from '../inspect/hardware.js';
 import { Interrupt } from '../interrupt.js';
+import { outputPath } from '../output-file.js';
 import { callerPath } from '../paths.js';
 import { startProgress } from '../progress.js';
 import { errorColors, note, print, printJson } from '../terminal.js';
+import { UsageError } from '../usage-error.js';
 
 export interface ProbeOptions {
   drive: string | false;
@@ -17,15 +20,26 @@ export interface ProbeOptions {
 
 /** `thermocline probe`: measures the tiers of memory of this machine. */
 export async function probe(options: ProbeOptions): Promise<void> {
+  const { output, drive } = options;
+  const target = output === undefined ? undefined : await outputPath(output, 'hardware', []);
+  await requireDrive(drive);
   const notices: string[] = [];
   const hardware = await measure(options, notices);
   for (const notice of notices) note(`note: ${notice}`);
-  if (options.output !== undefined) {
-    await writeHardwareInfo(callerPath(options.output), hardware);
-    note(`wrote ${options.output}`);
+  if (target !== undefined) {
+    await writeHardwareInfo(target, hardware);
+    note(`written to ${target}`);
   }
   if (options.json) printJson(hardwareInfoToJson(hardware));
   else for (const line of hardwareLines(hardware)) print(line);
+}
+
+/** A folder that was named must be there; whether its drive can be measured is seen later. */
+async function requireDrive(drive: string | false): Promise<void> {
+  if (drive === false) return;
+  const folder = await stat(callerPath(drive)).catch(() => undefined);
+  if (!folder?.isDirectory())
+    throw new UsageError(`${callerPath(drive)}: there is no such folder.`);
 }
 
 async function measure(options: ProbeOptions, notices: string[]): Promise<HardwareInfo> {

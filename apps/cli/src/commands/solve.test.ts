@@ -64,8 +64,8 @@ describe('thermocline solve', () => {
     expect(code).toBe(0);
     expect(stderr).toContain('fire together');
     expect(stdout).toMatch(/predicted [\d,]+ tokens\/s/);
-    expect(stdout).toMatch(/what binds: the FFN waits for .*memory is full/);
-    expect(stdout).toMatch(/one more GiB of VRAM would buy/);
+    expect(stdout).toMatch(/what binds: the FFN waits for .*memory (is|are) full/);
+    expect(stdout).toMatch(/one more GiB of VRAM would give/);
     expect(stdout).toMatch(/at most .* % from the best possible \(objective latency\)/);
     const inspected = await runJson(['inspect', plan]);
     expect(inspected).toMatchObject({ kind: 'plan', objective_name: 'latency' });

@@ -1,8 +1,7 @@
 import { readActivationProfile, writePlacementPlan } from '@thermocline/contracts';
-import { explainPlan, solvePlacement } from '@thermocline/runtime';
+import { explainPlan, type PlanExplanation, solvePlacement } from '@thermocline/runtime';
 import { formatMs, formatShare } from '../format.js';
 import { describeShape, heading, shorten } from '../inspect/report.js';
-import { Interrupt } from '../interrupt.js';
 import { outputPath } from '../output-file.js';
 import { callerPath } from '../paths.js';
 import { explanationJson, explanationLines } from '../placement/explanation.js';
@@ -20,13 +19,12 @@ export interface SolveCommandOptions extends PlacementOptions {
 
 /** `thermocline solve`: decides where every neuron lives, and explains itself. */
 export async function solve(path: string, options: SolveCommandOptions): Promise<void> {
-  using interrupt = new Interrupt();
   const { method, timeLimit, output } = options;
   const read = [path, ...(options.hardware === undefined ? [] : [options.hardware])];
   const target =
     output === undefined ? undefined : await outputPath(output, 'plan', read.map(callerPath));
   const profile = await readActivationProfile(callerPath(path));
-  const hardware = await openMachine(options.hardware, interrupt.signal);
+  const hardware = await openMachine(options.hardware);
   const settings = {
     ...solveOptions(options),
     ...(method !== undefined && { method }),
@@ -39,6 +37,7 @@ export async function solve(path: string, options: SolveCommandOptions): Promise
 
   const { onNotice: _, ...quiet } = settings;
   const explanation = await explainPlan(plan, profile, hardware, quiet);
+  for (const notice of planNotices(explanation)) note(`note: ${notice}`);
   const { solution } = plan;
   if (options.json) {
     printJson({
@@ -72,6 +71,22 @@ export async function solve(path: string, options: SolveCommandOptions): Promise
   }
   if (target === undefined) note(colors.dim('Not written: -o FILE keeps the plan.'));
   else print(`written to ${target}`);
+}
+
+/** What a person should know before they rely on a plan. */
+function planNotices({ objective, tiers, layers }: PlanExplanation): string[] {
+  const gpu = tiers.find(({ tier }) => tier === 'gpu');
+  const elsewhere = tiers.some(({ tier, usedBytes }) => tier !== 'cpu' && usedBytes > 0);
+  const idle = objective === 'impact' && gpu !== undefined && gpu.budgetBytes > 0;
+  return [
+    ...(elsewhere ? ['this release computes in system memory only: it will refuse this plan'] : []),
+    ...(idle && layers.every(({ neurons }) => neurons.gpu === 0)
+      ? [
+          'no layer has room on the GPU for as many neurons as make up for a synchronisation ' +
+            '(C_l of the paper), so none is there; --objective latency may still use it',
+        ]
+      : []),
+  ];
 }
 
 /** Gaps are small; a bare 0.0 % would hide that they are not nothing. */

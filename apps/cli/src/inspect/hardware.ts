@@ -55,14 +55,15 @@ function randomLines(tier: Tier, random: TierInfo['random']): string[] {
   const depths = [...new Set(random.map(({ queueDepth }) => queueDepth ?? 0))].sort(
     (a, b) => a - b,
   );
+  const rates = new Map(
+    random.map(({ blockBytes, queueDepth = 0, bytesPerSecond }) => [
+      `${blockBytes}:${queueDepth}`,
+      (bytesPerSecond / 1e9).toFixed(2),
+    ]),
+  );
   const rows = sizes.map((size) => [
     formatBlock(size),
-    ...depths.map((depth) => {
-      const entry = random.find(
-        ({ blockBytes, queueDepth = 0 }) => blockBytes === size && queueDepth === depth,
-      );
-      return entry ? (entry.bytesPerSecond / 1e9).toFixed(2) : '';
-    }),
+    ...depths.map((depth) => rates.get(`${size}:${depth}`) ?? ''),
   ]);
   const head = ['block', ...depths.map((depth) => (depth === 0 ? 'GB/s' : `depth ${depth}`))];
   const title = `  ${tier}: scattered blocks, GB/s${depths.some(Boolean) ? ' by reads under way' : ''}`;

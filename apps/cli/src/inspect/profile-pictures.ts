@@ -1,3 +1,4 @@
+import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { writeFileAtomically } from '@thermocline/contracts';
 import { callerPath } from '../paths.js';
@@ -18,8 +19,9 @@ export async function writePictures(
 ): Promise<void> {
   const targets = [html, svg].flatMap((path) => (path === undefined ? [] : [callerPath(path)]));
   if (targets.some((path) => path === resolve(source)) || new Set(targets).size < targets.length) {
-    throw new UsageError('A picture needs a file of its own: name another one.');
+    throw new UsageError(`${targets.join(' and ')}: a picture needs a file of its own.`);
   }
+  for (const target of targets) await requirePicture(target);
   if (html !== undefined) {
     const { profilePage } = await import('../charts/profile-page.js');
     await write(callerPath(html), await profilePage(profile, summary));
@@ -28,6 +30,13 @@ export async function writePictures(
     const { profileFigure } = await import('../charts/profile-figure.js');
     await write(callerPath(svg), await profileFigure(profile, summary));
   }
+}
+
+/** An older picture may be replaced, anything else not. */
+async function requirePicture(path: string): Promise<void> {
+  const begin = await readFile(path, 'latin1').catch(() => undefined);
+  if (begin === undefined || /^\s*(<svg|<!doctype html|<\?xml)/i.test(begin)) return;
+  throw new UsageError(`${path} is there and is no picture: write it to another file.`);
 }
 
 async function write(path: string, text: string): Promise<void> {

@@ -63,7 +63,9 @@ function bindingLines({ layers, tiers }: PlanExplanation): string[] {
   const full = tiers.filter((tier) => tier.full).map(({ tier }) => tier);
   return [
     `what binds: the FFN waits for ${waits || 'nothing'}; ` +
-      (full.length > 0 ? `${full.join(' and ')} memory is full` : 'no budget is full'),
+      (full.length > 0
+        ? `${full.join(' and ')} memory ${full.length > 1 ? 'are' : 'is'} full`
+        : 'no budget is full'),
   ];
 }
 
@@ -73,9 +75,9 @@ function oneMoreLines({ oneMoreGiB, tokensPerSecond }: PlanExplanation): string[
     const gain = more.tokensPerSecond / tokensPerSecond - 1;
     const buys =
       gain < 0.0005
-        ? 'nothing'
+        ? 'nothing more'
         : `${formatRate(more.tokensPerSecond, 'tokens/s')}, ${formatGain(gain)}`;
-    return `one more GiB of ${name} would buy ${buys}`;
+    return `one more GiB of ${name} would give ${buys}`;
   });
 }
 
@@ -85,9 +87,7 @@ function formatGain(gain: number): string {
 
 /** Times of a token lie between microseconds and seconds. */
 function formatSeconds(seconds: number): string {
-  return seconds > 0 && seconds < 1e-3
-    ? `${(seconds * 1e6).toFixed(1)} µs`
-    : formatMs(seconds * 1e3);
+  return seconds < 1e-3 ? `${(seconds * 1e6).toFixed(1)} µs` : formatMs(seconds * 1e3);
 }
 
 /** The same for programs. */

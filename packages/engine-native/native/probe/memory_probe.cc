@@ -18,7 +18,9 @@ constexpr int kRounds = 12;
 constexpr int kSyncRounds = 2001;
 constexpr uint64_t kLine = 64;
 // Threads take pieces as they come, as in the engine: one that is held up delays its piece only.
+// Fewer where a buffer is too small for so many pieces of many blocks each.
 constexpr int kPieces = 4;  // per thread
+constexpr uint64_t kLeastPiece = 16 * (64U << 10);
 
 double SecondsSince(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
@@ -48,7 +50,7 @@ void Keep(uint64_t value) {
 }
 
 // Best bytes per second of `body(piece, round)`, which returns the bytes it read, on all threads.
-double BestRate(int threads, const std::atomic<bool>* cancel,
+double BestRate(int threads, int64_t pieces, const std::atomic<bool>* cancel,
                 const std::function<uint64_t(int64_t, int)>& body) {
   ThreadPool pool(threads);
   double best = 0;
@@ -56,7 +58,7 @@ double BestRate(int threads, const std::atomic<bool>* cancel,
     std::atomic<uint64_t> bytes{0};
     auto chunk = [&](int64_t piece, int) { bytes += body(piece, round); };
     const auto start = Clock::now();
-    pool.ParallelFor(threads * kPieces, ChunkBody(chunk));
+    pool.ParallelFor(pieces, ChunkBody(chunk));
     best = std::max(best, static_cast<double>(bytes) / SecondsSince(start));
   }
   return best;
@@ -97,8 +99,13 @@ uint64_t ReadScattered(const std::byte* data, uint64_t bytes, uint64_t block, ui
   return read;
 }
 
-uint64_t PieceBytes(uint64_t buffer_bytes, int threads) {
-  return buffer_bytes / static_cast<uint64_t>(threads * kPieces) / kLine * kLine;
+int64_t PieceCount(uint64_t buffer_bytes, int threads) {
+  const auto most = static_cast<int64_t>(std::max<uint64_t>(1, buffer_bytes / kLeastPiece));
+  return std::min<int64_t>(most, int64_t{threads} * kPieces);
+}
+
+uint64_t PieceBytes(uint64_t buffer_bytes, int64_t pieces) {
+  return buffer_bytes / static_cast<uint64_t>(pieces) / kLine * kLine;
 }
 
 Status AbortedStatus() { return Status(StatusCode::kAborted, "the measurement was aborted"); }
@@ -120,8 +127,9 @@ Result<MemoryProbe> MemoryProbe::Create(uint64_t buffer_bytes, const std::atomic
 }
 
 Result<double> MemoryProbe::SequentialRead(int threads) const {
-  const uint64_t share = PieceBytes(buffer_.size(), threads);
-  const double rate = BestRate(threads, cancel_, [&](int64_t piece, int) {
+  const int64_t pieces = PieceCount(buffer_.size(), threads);
+  const uint64_t share = PieceBytes(buffer_.size(), pieces);
+  const double rate = BestRate(threads, pieces, cancel_, [&](int64_t piece, int) {
     Keep(SumRun(buffer_.data() + static_cast<uint64_t>(piece) * share, share, nullptr));
     return share;
   });
@@ -130,13 +138,14 @@ Result<double> MemoryProbe::SequentialRead(int threads) const {
 }
 
 Result<double> MemoryProbe::ScatteredRead(int threads, uint64_t block_bytes) const {
-  const uint64_t share = PieceBytes(buffer_.size(), threads);
+  const int64_t pieces = PieceCount(buffer_.size(), threads);
+  const uint64_t share = PieceBytes(buffer_.size(), pieces);
   if (block_bytes < kLine || block_bytes > share / 16) {
     return Status(StatusCode::kInvalidArgument, "a block must be far smaller than the buffer");
   }
-  const double rate = BestRate(threads, cancel_, [&](int64_t piece, int round) {
+  const double rate = BestRate(threads, pieces, cancel_, [&](int64_t piece, int round) {
     // Other blocks in every round: a tenth of the buffer could stay in a large cache.
-    const auto seed = static_cast<uint32_t>(round * threads * kPieces + static_cast<int>(piece));
+    const auto seed = static_cast<uint32_t>(round * pieces + piece);
     return ReadScattered(buffer_.data() + static_cast<uint64_t>(piece) * share, share,
                          block_bytes, seed);
   });

@@ -30,7 +30,13 @@ TEST(MemoryProbe, RefusesWhatItCannotMeasure) {
   ASSERT_OK(probe);
   EXPECT_STATUS(probe->ScatteredRead(1, 16), StatusCode::kInvalidArgument);
   EXPECT_STATUS(probe->ScatteredRead(1, kMiB / 2), StatusCode::kInvalidArgument);
-  EXPECT_STATUS(probe->ScatteredRead(16, kMiB / 64), StatusCode::kInvalidArgument);
+}
+
+TEST(MemoryProbe, MoreThreadsThanPiecesFindSomethingToRead) {
+  auto probe = MemoryProbe::Create(16 * kMiB, nullptr);
+  ASSERT_OK(probe);
+  EXPECT_OK(probe->SequentialRead(40));
+  EXPECT_OK(probe->ScatteredRead(40, 65536));
 }
 
 TEST(MemoryProbe, CanBeAborted) {
