@@ -58,6 +58,26 @@ describe('readTensorPickle', () => {
     });
   });
 
+  it('refuses names of globals that are no text at once, however they are nested', () => {
+    const doubling = Array.from({ length: 40 }, (_, i) => code('q', i, 'h', i, 0x86));
+    const name = code(text('x'), 0x93, '.');
+    for (const module of [code(')', ...doubling), code(')', Buffer.alloc(900_000, 0x85))]) {
+      const pickle = code(0x80, 2, module, name);
+      expect(() => readTensorPickle(pickle)).toThrow(PickleError);
+      expect(() => readTensorPickle(pickle)).toThrow('the name of a global is no text');
+    }
+  });
+
+  it.each([
+    ['a tuple', code('(', 0x85, text('x'), 0x93, '.')],
+    ['the memo', code('(q', 0, 'h', 0, 't.')],
+    ['a global', code('(', text('x'), 0x93, '.')],
+  ])('refuses a mark in %s', (_, rest) => {
+    const pickle = code(0x80, 2, rest);
+    expect(() => readTensorPickle(pickle)).toThrow(PickleError);
+    expect(() => readTensorPickle(pickle)).toThrow('a mark is no value');
+  });
+
   it.each([
     [
       'runs no program',

@@ -141,13 +141,13 @@ class PickleMachine {
         stack.push(this.#popToMark());
         return;
       case 'BINPUT':
-        this.#memo.set(this.#take(1)[0] as number, this.#top());
+        this.#remember(this.#take(1)[0] as number);
         return;
       case 'LONG_BINPUT':
-        this.#memo.set(this.#take(4).readUInt32LE(), this.#top());
+        this.#remember(this.#take(4).readUInt32LE());
         return;
       case 'MEMOIZE':
-        this.#memo.set(this.#memo.size, this.#top());
+        this.#remember(this.#memo.size);
         return;
       case 'BINGET':
         stack.push(this.#remembered(this.#take(1)[0] as number));
@@ -189,7 +189,10 @@ class PickleMachine {
     if (module === 'torch' && typeof name === 'string' && Object.hasOwn(STORAGES, name)) {
       return new StorageType(STORAGES[name] as ElementType);
     }
-    const asked = `${String(module)}.${String(name)}`.slice(0, 80);
+    // A tuple that holds itself twice, and so on, would be endless as text.
+    const spelt = typeof module === 'string' && typeof name === 'string';
+    if (!spelt) throw this.#error('the name of a global is no text');
+    const asked = `${module}.${name}`.slice(0, 80);
     throw this.#error(`asks for ${JSON.stringify(asked)}, which a tensor of counts does not need`);
   }
 
@@ -272,13 +275,21 @@ class PickleMachine {
 
   #popMany(count: number): Value[] {
     this.#require(this.#stack.length >= count, 'there is too little on the stack');
-    return count === 0 ? [] : this.#stack.splice(-count);
+    const values = this.#stack.splice(-count);
+    this.#require(!values.includes(MARK), 'a mark is no value');
+    return values;
   }
 
   #popToMark(): Value[] {
     const mark = this.#stack.lastIndexOf(MARK);
     this.#require(mark >= 0, 'there is no mark on the stack');
     return this.#stack.splice(mark).slice(1);
+  }
+
+  #remember(index: number): void {
+    const value = this.#top();
+    this.#require(value !== MARK, 'a mark is no value');
+    this.#memo.set(index, value);
   }
 
   #remembered(index: number): Value {
