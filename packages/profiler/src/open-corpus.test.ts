@@ -15,7 +15,7 @@ import { writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { Readable } from 'node:stream';
-import { afterAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { CorpusInput } from './corpora/corpus-input.js';
 import { parseCorpusInput } from './corpora/corpus-input.js';
 import type { Corpus, CorpusDocument } from './corpus.js';
@@ -222,6 +222,30 @@ describe('openCorpus', () => {
     const stdin = Readable.from([Buffer.from('  \n')]);
     await expect(open(['-'], { stdin })).rejects.toThrow(/empty.*stdin/);
     expect(copies()).toEqual(before);
+  });
+
+  it('answers standard input that fails before it is read', async () => {
+    write('a.txt', 'One.');
+    for (const inputs of [['-'], ['a.txt', '-']]) {
+      const stdin = new Readable({ read: () => undefined });
+      const opening = open(inputs, { stdin });
+      stdin.destroy(new Error('the cable was pulled'));
+      await expect(opening).rejects.toMatchObject({ code: 'IO_ERROR' });
+      await expect(opening).rejects.toThrow('stdin: the cable was pulled');
+    }
+  });
+
+  it('says so when there is no temporary folder for a copy', async () => {
+    vi.stubEnv('TMPDIR', join(folder, 'none'));
+    try {
+      const opening = open(['-'], { stdin: Readable.from([Buffer.from('One.')]) });
+      await expect(opening).rejects.toMatchObject({
+        code: 'IO_ERROR',
+        details: { path: join(folder, 'none') },
+      });
+    } finally {
+      vi.unstubAllEnvs();
+    }
   });
 
   it.skipIf(process.platform === 'win32')('reads a named pipe', async () => {

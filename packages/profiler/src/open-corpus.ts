@@ -90,11 +90,18 @@ async function findAll(
     throw invalid('corpus', 'has standard input (-) more than once');
   }
   const found: FoundFile[] = [];
-  for (const input of inputs) {
-    const domain = domains.indexOf(input.domain ?? '');
-    const pipedJson = textKey !== undefined;
-    const files = await findFiles(input, { cwd, stdin, spool, pipedJson, signal });
-    found.push(...files.map((file) => ({ ...file, domain })));
+  // It may fail before its turn comes: it keeps the error until it is read.
+  const keep = () => undefined;
+  stdin?.on('error', keep);
+  try {
+    for (const input of inputs) {
+      const domain = domains.indexOf(input.domain ?? '');
+      const pipedJson = textKey !== undefined;
+      const files = await findFiles(input, { cwd, stdin, spool, pipedJson, signal });
+      found.push(...files.map((file) => ({ ...file, domain })));
+    }
+  } finally {
+    stdin?.off('error', keep);
   }
   return found;
 }

@@ -45,7 +45,7 @@ export interface FindOptions {
  */
 export async function findFiles(input: CorpusInput, options: FindOptions): Promise<InputFile[]> {
   if (input.path === '-') {
-    return [await spoolStream(options.stdin ?? process.stdin, 'stdin', input, options)];
+    return [await spoolStream(() => options.stdin ?? process.stdin, 'stdin', input, options)];
   }
   const path = resolve(options.cwd, input.path);
   let info: Stats;
@@ -59,7 +59,9 @@ export async function findFiles(input: CorpusInput, options: FindOptions): Promi
   if (info.isFile()) {
     return [{ path, name: basename(path), label: path, format: formatOf(path, input) }];
   }
-  if (info.isFIFO()) return [await spoolStream(createReadStream(path), path, input, options)];
+  if (info.isFIFO()) {
+    return [await spoolStream(() => createReadStream(path), path, input, options)];
+  }
   throw corpusError(path, 'this is no file, folder or pipe', { remedy: 'Name one of these' });
 }
 
@@ -107,12 +109,12 @@ async function search(pattern: string, cwd: string, caseSensitiveMatch = true): 
 }
 
 async function spoolStream(
-  stream: NodeJS.ReadableStream,
+  open: () => NodeJS.ReadableStream,
   name: string,
   input: CorpusInput,
   { spool, pipedJson, signal }: FindOptions,
 ): Promise<InputFile> {
-  const path = await spool.store(stream, name, signal);
+  const path = await spool.store(open, name, signal);
   const guessed = (await beginsLikeNpy(path)) ? 'ids' : pipedJson ? 'jsonl' : 'text';
   return { path, name: basename(name), label: name, format: input.format ?? guessed };
 }

@@ -3,6 +3,7 @@ import { mkdtemp, open, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
+import { PipelineError } from '@thermocline/contracts';
 import { fileError } from '../file-error.js';
 import { throwIfAborted } from './corpus-error.js';
 
@@ -14,15 +15,20 @@ export class Spool {
   /**
    * Stores a stream and gives the path of the copy.
    *
-   * @throws PipelineError `IO_ERROR` when the disk is full, `ABORTED`
+   * @param open - called when the folder is there: nobody would hear a stream that fails before
+   * @throws PipelineError `IO_ERROR` when the disk is full or there is no temporary folder, `ABORTED`
    */
-  async store(stream: NodeJS.ReadableStream, name: string, signal?: AbortSignal): Promise<string> {
-    this.#folder ??= await mkdtemp(join(tmpdir(), 'thermocline-corpus-'));
+  async store(
+    open: () => NodeJS.ReadableStream,
+    name: string,
+    signal?: AbortSignal,
+  ): Promise<string> {
+    this.#folder ??= await makeFolder();
     const path = join(this.#folder, String(this.#files++));
     try {
       // Nobody else needs to read what was piped in.
       const file = createWriteStream(path, { mode: 0o600 });
-      await pipeline(stream, file, { ...(signal && { signal }) });
+      await pipeline(open(), file, { ...(signal && { signal }) });
     } catch (error) {
       throwIfAborted(signal);
       throw fileError(name, error);
@@ -34,6 +40,17 @@ export class Spool {
     const folder = this.#folder;
     this.#folder = undefined;
     if (folder !== undefined) await rm(folder, { recursive: true, force: true });
+  }
+}
+
+async function makeFolder(): Promise<string> {
+  const parent = tmpdir();
+  try {
+    return await mkdtemp(join(parent, 'thermocline-corpus-'));
+  } catch (error) {
+    const reason = `what is piped in cannot be copied there: ${(error as Error).message}`;
+    const message = `${parent}: ${reason}. Set TMPDIR to a folder that can be written.`;
+    throw new PipelineError('IO_ERROR', message, { path: parent, reason }, { cause: error });
   }
 }
 
