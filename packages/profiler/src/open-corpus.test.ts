@@ -184,6 +184,22 @@ describe('openCorpus', () => {
     }
   });
 
+  it('reads a long line once for all its pieces', async () => {
+    const long = (letter: string) => JSON.stringify({ text: letter.repeat(12 << 20) });
+    write('long.jsonl', `${long('a')}\n{"text": "short"}\n${long('b')}\n`);
+    await using corpus = await open(['long.jsonl'], { seed: 3 });
+    const parse = vi.spyOn(JSON, 'parse');
+    const documents = await documentsOf(corpus);
+    expect(parse).toHaveBeenCalledTimes(3);
+    parse.mockRestore();
+    expect(documents).toHaveLength(25);
+    // Those of one line one after the other.
+    const letters = documents.map(({ content }) => (content as string)[0]).join('');
+    expect(letters.replaceAll(/(.)\1*/g, '$1')).toHaveLength(3);
+    const numbers = documents.map(({ document }) => document).sort((a, b) => a - b);
+    expect(numbers).toEqual(Array.from({ length: 25 }, (_, i) => i));
+  });
+
   it('takes a long array of ids for several documents', async () => {
     write('ids.npy', npy(new Uint16Array((1 << 20) + 3).fill(9)));
     const found = (await read('ids.npy')) as Int32Array[];

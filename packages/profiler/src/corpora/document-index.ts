@@ -35,6 +35,11 @@ export class DocumentIndex {
     };
   }
 
+  /** Whether a document lies in the same place as the one before: both are pieces of one text. */
+  continues(index: number): boolean {
+    return index > 0 && this.#offsets[index] === this.#offsets[index - 1];
+  }
+
   #grow(): void {
     const capacity = 2 * this.length;
     const larger = <T extends Float64Array | Uint32Array | Uint16Array>(to: T, from: T): T => {

@@ -10,12 +10,15 @@ export interface DomainPart {
   first: number;
   /** Documents. */
   count: number;
+  /** Whether a document is another piece of what the one before is a piece of. */
+  continues(index: number): boolean;
 }
 
 /**
  * Numbers of the documents of a domain in an order that looks random and that everybody gets
  * again: by a hash of the seed, the file's hash and the document's number in the file. So the
- * order of the documents of one file does not depend on the other files. 8 bytes a document.
+ * order of the documents of one file does not depend on the other files. Pieces that have to be
+ * read together come together, where the first of them belongs. 8 bytes a document.
  */
 export function seededOrder(parts: readonly DomainPart[], seed: number): Iterable<number> {
   const count = parts.reduce((sum, part) => sum + part.count, 0);
@@ -23,11 +26,14 @@ export function seededOrder(parts: readonly DomainPart[], seed: number): Iterabl
   const keys = new BigUint64Array(count);
   const words = new Uint32Array(keys.buffer);
   let next = 0;
-  for (const { sha256, first, count: documents } of parts) {
+  for (const part of parts) {
+    const { sha256, first, count: documents } = part;
+    let leader = 0;
     const file = Number.parseInt(sha256.slice(0, 8), 16);
     for (let i = 0; i < documents; i++) {
+      if (!part.continues(i)) leader = i;
       words[next + LOW] = first + i;
-      words[next + HIGH] = tokenHash(seed, file, i);
+      words[next + HIGH] = tokenHash(seed, file, leader);
       next += 2;
     }
   }

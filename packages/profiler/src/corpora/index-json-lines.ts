@@ -9,6 +9,7 @@ const MAX_LINE_BYTES = 1 << 26;
 
 /** Finds the documents of a file of JSON objects, one a line: the texts of one field. */
 export class JsonLinesIndexer implements FileIndexer, LineTaker {
+  readonly heldBytes = MAX_LINE_BYTES;
   readonly #lines = new LineReader(this);
   #line = 0;
 
@@ -35,8 +36,7 @@ export class JsonLinesIndexer implements FileIndexer, LineTaker {
     }
   }
 
-  partial(bytes: Buffer): number {
-    if (bytes.length <= MAX_LINE_BYTES) return 0;
+  partial(): number {
     throw corpusError(this.path, `the line is longer than ${MAX_LINE_BYTES >> 20} MiB`, {
       place: `line ${this.#line + 1}`,
       remedy: 'Put one JSON object on each line, and cut documents that long',

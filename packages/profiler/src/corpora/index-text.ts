@@ -14,6 +14,7 @@ const CARRIAGE_RETURN = 0x0d;
  * text, and long ones in pieces (see `cutLongText`).
  */
 export class TextIndexer implements FileIndexer, LineTaker {
+  readonly heldBytes = MAX_TEXT_BYTES;
   readonly #lines = new LineReader(this);
   #bytesSeen = 0;
   /** First byte of the document that is under way. */
@@ -56,7 +57,6 @@ export class TextIndexer implements FileIndexer, LineTaker {
   }
 
   partial(bytes: Buffer, offset: number): number {
-    if (bytes.length <= MAX_TEXT_BYTES) return 0;
     const left = this.#cut(bytes, offset);
     this.#insideLine = true;
     this.#end = offset + left;

@@ -53,6 +53,7 @@ export class IndexedCorpus implements Corpus {
       sha256: this.files[source]?.sha256 as string,
       first: this.#first[source] as number,
       count: this.files[source]?.documents.length as number,
+      continues: (index: number) => this.files[source]?.documents.continues(index) ?? false,
     }));
     const reader = new DocumentReader(this.options.textKey);
     try {

@@ -15,6 +15,9 @@ const MAX_OPEN_FILES = 32;
 export class DocumentReader {
   readonly #open = new Map<IndexedFile, FileHandle>();
 
+  /** The line that was read last, cut: its pieces come one after the other. */
+  #cut: { file: IndexedFile; offset: number; pieces: readonly string[] } | undefined;
+
   constructor(private readonly textKey: string) {}
 
   /**
@@ -23,6 +26,12 @@ export class DocumentReader {
    */
   async read(file: IndexedFile, index: number): Promise<string | Int32Array> {
     const place = file.documents.at(index);
+    const cut = this.#cut;
+    if (cut?.file === file && cut.offset === place.offset) {
+      const text = cut.pieces[place.piece];
+      if (text !== undefined) return text;
+    }
+    this.#cut = undefined;
     try {
       const bytes = await this.#bytes(file, place);
       return this.#content(file, place, bytes);
@@ -50,12 +59,18 @@ export class DocumentReader {
     return bytes;
   }
 
-  #content(file: IndexedFile, { piece }: DocumentPlace, bytes: Buffer): string | Int32Array {
+  #content(
+    file: IndexedFile,
+    { offset, piece }: DocumentPlace,
+    bytes: Buffer,
+  ): string | Int32Array {
     const changed = () => changedError(file.label);
     if (file.header !== undefined) return decodeIds(bytes, file.header, 0, changed);
     if (file.format === 'text') return bytes.toString('utf8');
-    const text = cutLongText(parseTextLine(bytes, this.textKey))[piece];
+    const pieces = cutLongText(parseTextLine(bytes, this.textKey));
+    const text = pieces[piece];
     if (text === undefined) throw changed();
+    if (pieces.length > 1) this.#cut = { file, offset, pieces };
     return text;
   }
 
