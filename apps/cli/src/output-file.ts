@@ -1,5 +1,6 @@
 import { stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { PipelineError } from '@thermocline/contracts';
 import { type FileKind, fileKind } from './file-kind.js';
 import { callerPath } from './paths.js';
 import { UsageError } from './usage-error.js';
@@ -21,7 +22,7 @@ export async function outputPath(
   const there = await identity(path);
   if (there === undefined) {
     if ((await identity(dirname(path))) !== undefined) return path;
-    throw new UsageError(`${dirname(path)}: there is no such folder to write to. Create it first.`);
+    throw missingFolder(dirname(path));
   }
   for (const input of inputs) {
     if ((await identity(input)) !== there) continue;
@@ -29,6 +30,11 @@ export async function outputPath(
   }
   if ((await kindOf(path)) === kind) return path;
   throw new UsageError(`${path} is there and is no ${kind}: write the result to another file.`);
+}
+
+/** For a folder that was named and is not there. */
+export function missingFolder(path: string): PipelineError<'FILE_NOT_FOUND'> {
+  return new PipelineError('FILE_NOT_FOUND', `${path}: there is no such folder.`, { path });
 }
 
 /** Tells files apart whatever their paths; `undefined` where there is none. */

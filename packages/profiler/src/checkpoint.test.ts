@@ -5,7 +5,7 @@ import { readActivationProfile, writeActivationProfile } from '@thermocline/cont
 import { sampleProfile } from '@thermocline/contracts/testing';
 import fc from 'fast-check';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { removeCheckpoint } from './checkpoint.js';
+import { pauseBetweenWrites, removeCheckpoint } from './checkpoint.js';
 import { corpusOf } from './corpus-of.js';
 import { profileModel } from './profile-model.js';
 import type { CheckpointOptions, ProfileOptions } from './profile-options.js';
@@ -49,6 +49,28 @@ const keep = (options: Partial<CheckpointOptions> = {}) => ({
   checkpoint: { path, everyMs: 50, ...options },
 });
 
+describe('the pause between two writes', () => {
+  it('loses at most 30 s where that can be', () => {
+    const times = fc.double({ min: 0, max: 12_000, noNaN: true });
+    fc.assert(
+      fc.property(times, times, (write, group) => {
+        const pause = pauseBetweenWrites(write, group);
+        const shortest = Math.max(1_000, write);
+        expect(pause).toBeGreaterThanOrEqual(shortest);
+        if (pause > shortest) expect(pause + 2 * write + 2 * group).toBeLessThan(30_000.001);
+      }),
+    );
+  });
+
+  it('is long where writing takes long, and short where groups do', () => {
+    expect(pauseBetweenWrites(0, 200)).toBe(10_000);
+    expect(pauseBetweenWrites(1_000, 200)).toBe(20_000);
+    expect(pauseBetweenWrites(2_000, 2_000)).toBe(22_000);
+    expect(pauseBetweenWrites(500, 20_000)).toBe(1_000);
+    expect(pauseBetweenWrites(14_000, 2_000)).toBe(14_000);
+  });
+});
+
 describe('a checkpoint', () => {
   it('takes any number of interruptions without changing a bit', async () => {
     const property = fc.asyncProperty(
@@ -82,7 +104,7 @@ describe('a checkpoint', () => {
       ...keep(),
       signal: first.signal,
     });
-    await expect(stopped).rejects.toThrow(`kept in ${path}; the same call goes on`);
+    await expect(stopped).rejects.toThrow(`kept in ${path}; run again to go on`);
     const saved = await readActivationProfile(path);
     expect(saved.layers[0]?.tokens).toBeGreaterThan(0);
     const all = until(1e9, 'fail', 'relu');

@@ -138,7 +138,7 @@ describe('profileModel', () => {
     );
     expect(seen[0]?.[1]).toBe(1_000);
     expect(seen.at(-1)).toEqual([144, 144]);
-    expect(notices).toEqual(['The corpus has 144 tokens, not the 1000 that were asked for.']);
+    expect(notices).toEqual(['The corpus has 144 tokens, fewer than the budget of 1,000.']);
   });
 
   it('stops in the middle when told to', async () => {
@@ -164,6 +164,7 @@ describe('profileModel', () => {
     ['a context too long', stories, { context: 65 }, 'INVALID_ARGUMENT'],
     ['a sparsity of 1', stories, { sparsity: 1 }, 'INVALID_ARGUMENT'],
     ['too few thresholds', stories, { thresholds: [1] }, 'INVALID_ARGUMENT'],
+    ['a threshold beyond float32', stories, { thresholds: [1, 1, 1e39] }, 'INVALID_ARGUMENT'],
     ['a negative threshold', stories, { thresholds: [1, 1, -1] }, 'INVALID_ARGUMENT'],
     ['a shard that is not', stories, { shard: { index: 2, count: 2 } }, 'INVALID_ARGUMENT'],
   ])('refuses %s', async (_, contents, options, code) => {

@@ -46,9 +46,11 @@ export async function profileModel(
   const run = planRun(source, corpus, options);
   const checkpoint = options.checkpoint && keepProgress(run, options.checkpoint);
   let state = options.checkpoint && (await readProgress(run, options.checkpoint));
-  if (state) {
-    const done = state.complete ? 'all' : `${tokensOf(state)} tokens of phase "${state.phase}"`;
-    options.onNotice?.(`Went on from the progress in ${checkpoint?.path}: ${done} done.`);
+  if (state && tokensOf(state) > 0) {
+    const tokens = tokensOf(state).toLocaleString('en-US');
+    const done = state.complete ? `all ${tokens} tokens` : `${tokens} tokens`;
+    const phase = state.phase === 'calibrate' ? ', choosing thresholds' : '';
+    options.onNotice?.(`Went on from the progress in ${checkpoint?.path}: ${done} read${phase}.`);
   }
   state ??= startPhase(run, run.sparsity === undefined ? 'count' : 'calibrate', run.thresholds);
   const everyMs = options.checkpoint?.everyMs ?? GROUP_MS;
@@ -114,7 +116,8 @@ async function count(
   state.complete = true;
   companions.onProgress?.(tokensOf(state), tokensOf(state), 'count');
   if (cut.tokens !== undefined && found < cut.tokens) {
-    onNotice?.(`The corpus has ${found} tokens, not the ${cut.tokens} that were asked for.`);
+    const [had, budget] = [found, cut.tokens].map((tokens) => tokens.toLocaleString('en-US'));
+    onNotice?.(`The corpus has ${had} tokens, fewer than the budget of ${budget}.`);
   }
 }
 
@@ -132,7 +135,7 @@ async function interrupted(
   }
   await checkpoint?.save(state);
   const reason = checkpoint
-    ? `progress is kept in ${checkpoint.path}; the same call goes on from there`
+    ? `progress is kept in ${checkpoint.path}; run again to go on from there`
     : 'no progress was kept; give a checkpoint to be able to go on';
   const message = `Stopped after ${tokensOf(state)} tokens: ${reason}.`;
   return new PipelineError('ABORTED', message, { reason }, { cause: error });

@@ -107,7 +107,7 @@ it.each([
   ['-o', '/no/such/folder/machine.json'],
 ])('probe refuses %s %s before it measures', async (...args) => {
   const { code, stderr } = await runCli(['probe', ...args]);
-  expect(code).toBe(2);
+  expect(code).toBe(1);
   expect(stderr).toMatch(/there is no such folder/);
   expect(stderr).not.toContain('Measuring');
 });

@@ -3,11 +3,10 @@ import { type HardwareInfo, hardwareInfoToJson, writeHardwareInfo } from '@therm
 import { probeHardware } from '@thermocline/runtime';
 import { hardwareLines } from '../inspect/hardware.js';
 import { Interrupt } from '../interrupt.js';
-import { outputPath } from '../output-file.js';
+import { missingFolder, outputPath } from '../output-file.js';
 import { callerPath } from '../paths.js';
 import { startProgress } from '../progress.js';
 import { errorColors, note, print, printJson } from '../terminal.js';
-import { UsageError } from '../usage-error.js';
 
 export interface ProbeOptions {
   drive: string | false;
@@ -38,8 +37,7 @@ export async function probe(options: ProbeOptions): Promise<void> {
 async function requireDrive(drive: string | false): Promise<void> {
   if (drive === false) return;
   const folder = await stat(callerPath(drive)).catch(() => undefined);
-  if (!folder?.isDirectory())
-    throw new UsageError(`${callerPath(drive)}: there is no such folder.`);
+  if (!folder?.isDirectory()) throw missingFolder(callerPath(drive));
 }
 
 async function measure(options: ProbeOptions, notices: string[]): Promise<HardwareInfo> {

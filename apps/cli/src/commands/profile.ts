@@ -18,7 +18,7 @@ import { callerPath } from '../paths.js';
 import { deliverProfile } from '../profiling/result.js';
 import { startProgress } from '../progress.js';
 import { RateMeter } from '../rate-meter.js';
-import { errorColors, note } from '../terminal.js';
+import { note } from '../terminal.js';
 import { UsageError } from '../usage-error.js';
 
 export interface ProfileFlags extends ModelOptions {
@@ -66,7 +66,6 @@ export async function profile(path: string | undefined, flags: ProfileFlags): Pr
   } catch (error) {
     if (!interrupt.requested || !isPipelineError(error, 'ABORTED')) throw error;
     note(error.message);
-    note(errorColors.bold('Run the same command again to go on from there.'));
     process.exitCode = EXIT.interrupted;
   }
 }

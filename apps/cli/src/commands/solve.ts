@@ -91,5 +91,6 @@ function planNotices({ objective, tiers, layers }: PlanExplanation): string[] {
 
 /** Gaps are small; a bare 0.0 % would hide that they are not nothing. */
 function formatGap(gap: number): string {
-  return gap > 0 && gap < 1e-3 ? `${(gap * 100).toPrecision(1)} %` : formatShare(gap);
+  if (gap < 1e-6) return '0.0001 %';
+  return gap < 1e-3 ? `${(gap * 100).toPrecision(1)} %` : formatShare(gap);
 }
