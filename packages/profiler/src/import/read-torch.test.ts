@@ -59,6 +59,23 @@ const archive = (pickle = STORED_PICKLE, values = VALUES, options: Options = {})
     options,
   );
 
+/** An archive in which many names stand for the same bytes. */
+function overlapping(count: number): Buffer {
+  const shared = zip([['a/x', Buffer.alloc(9000)]]);
+  const start = shared.indexOf('PK\x01\x02', 0, 'latin1');
+  const entry = shared.subarray(start, start + 46 + 'a/x'.length);
+  const directory = Array.from({ length: count }, (_, i) => {
+    const copy = Buffer.from(entry);
+    copy.write(String(i), copy.length - 1);
+    return copy;
+  });
+  const end = Buffer.from(shared.subarray(start + entry.length));
+  end.writeUInt16LE(count, 8);
+  end.writeUInt16LE(count, 10);
+  end.writeUInt32LE(count * entry.length, 12);
+  return Buffer.concat([shared.subarray(0, start), ...directory, end]);
+}
+
 async function counts(bytes: Buffer): Promise<number[]> {
   const array = await readTorch('a.pt', bytes);
   return Array.from(await readCounts(array, 0, array.shape[0] ?? 1), Number);
@@ -108,6 +125,7 @@ describe('readTorch', () => {
       zip(Array.from({ length: 2000 }, (_, i) => [`a/${i}`, Buffer.alloc(0)])),
       /more than 1024/,
     ],
+    ['files that overlap', overlapping(3), /its files overlap/],
     ['an empty archive', zip([]), /another zip archive/],
     ['no archive', Buffer.from('PK'), /zip archive/],
     ['nothing', Buffer.alloc(0), /no zip archive/],

@@ -69,10 +69,13 @@ async function readArchive(path: string, bytes: Buffer): Promise<Map<string, Buf
   const entries = new Map<string, Buffer>();
   try {
     const zip = await yauzl.fromBufferPromise(bytes);
-    let seen = 0;
+    let [seen, stored] = [0, 0];
     for await (const entry of zip.eachEntry()) {
       if (++seen > MAX_ENTRIES) throw new Error(`it has more than ${MAX_ENTRIES} files`);
       if (entries.has(entry.fileName)) throw new Error(`"${entry.fileName}" is in it twice`);
+      // Of files that overlap, every byte would be summed many times.
+      stored += entry.compressedSize;
+      if (stored > bytes.length) throw new Error('its files overlap');
       entries.set(entry.fileName, await readEntry(zip, entry, bytes));
     }
   } catch (error) {
