@@ -64,6 +64,19 @@ describe('merged shards', () => {
     expectSameCounts(mergeProfiles(shards), await run({}));
   });
 
+  it('keep sources apart that the run has twice', async () => {
+    // A text in two domains: the same name and hash in both.
+    const corpus = corpusOf({ a: texts('Q', 6), b: texts('Q', 6) }, { seed: 1 });
+    const sources = corpus.sources.map((source) => ({ ...source, name: 'same.txt' }));
+    const run = (options: ProfileOptions) =>
+      profileModel(tinyModel(), { ...corpus, sources }, { context: 16, ...options });
+    const single = await run({});
+    expect(new Set(single.corpora.map(({ name, sha256 }) => `${name} ${sha256}`)).size).toBe(1);
+    expect(single.corpora).toHaveLength(2);
+    const shards = await Promise.all([0, 1, 2].map((i) => run(shard(i, 3))));
+    expect(mergeProfiles(shards).corpora).toEqual(single.corpora);
+  });
+
   it('go through files, and leave the parts as they were', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'thermocline-merge-'));
     const a = await profile(texts('E', 4), shard(0, 2));

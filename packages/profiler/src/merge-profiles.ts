@@ -28,7 +28,7 @@ export interface MergeOptions {
  * further.
  *
  * Domains unite by name; the counts of a profile without domains become the domain `unnamed`
- * when another one has some. Sources with the same name and hash become one. What only some
+ * when another one has some. Sources of two profiles with the same name and hash become one. What only some
  * profiles have, such as co-activation, is left out.
  *
  * @throws PipelineError `ARTIFACT_MODEL_MISMATCH` for profiles of different models;
@@ -96,10 +96,18 @@ function namedDomains(
 
 function mergeCorpora(profiles: readonly ActivationProfile[]): CorpusSource[] {
   const merged = new Map<string, CorpusSource>();
-  for (const source of profiles.flatMap(({ corpora }) => corpora)) {
-    const key = toJson([source.name, source.sha256]);
-    const tokens = (merged.get(key)?.tokens ?? 0) + source.tokens;
-    merged.set(key, { ...source, tokens });
+  for (const { corpora } of profiles) {
+    // A run may name one source twice, for two domains: its shards list it twice too, in the same
+    // order, and the first goes to the first.
+    const named = new Map<string, number>();
+    for (const source of corpora) {
+      const name = toJson([source.name, source.sha256]);
+      const before = named.get(name) ?? 0;
+      named.set(name, before + 1);
+      const key = toJson([name, before]);
+      const tokens = (merged.get(key)?.tokens ?? 0) + source.tokens;
+      merged.set(key, { ...source, tokens });
+    }
   }
   return [...merged.values()];
 }
