@@ -1,5 +1,7 @@
+import { checkChoice } from './evaluate-choice.js';
 import { fullCurve, pointAbove } from './firing-curve.js';
-import type { LayerProblem } from './problem.js';
+import type { PlacedDense } from './place-dense.js';
+import type { LayerProblem, PlacementChoice, PlacementProblem } from './problem.js';
 
 const MAX_STEPS = 64;
 
@@ -35,6 +37,51 @@ export function fillMemory(
   const counts = above(high);
   fillRest(layers, counts, most, budget - bytesOf(counts));
   return counts;
+}
+
+/**
+ * The bytes of neurons that memory and flash can hold together at most: both hold whole neurons, so
+ * what is left of either beyond a multiple of a divisor of all their sizes is of no use.
+ */
+export function restBudget({ layers, budgetBytes }: PlacementProblem, memory: number): number {
+  const unit = layers.reduce((unit, { neuronBytes }) => divisor(unit, neuronBytes), 0) || 1;
+  const flash = layers.some(({ rates }) => rates.flash !== null) ? budgetBytes.flash : 0;
+  return Math.floor(memory / unit) * unit + Math.floor(flash / unit) * unit;
+}
+
+/** What memory holds of the rest, and whether flash holds the others. */
+export interface PlacedRest {
+  choice: PlacementChoice;
+  /** Bytes of memory that no neuron fits into, although more are on flash than it holds. */
+  unused: number;
+  /** `null`: every budget is kept. */
+  fault: string | null;
+}
+
+/** Places what is not on the GPU: the hottest in memory or, where flash runs out, the largest. */
+export function placeRest(
+  problem: PlacementProblem,
+  { dense, head, left }: PlacedDense,
+  gpu: number[],
+): PlacedRest {
+  const { layers } = problem;
+  const hottest = { dense, head, gpu, cpu: fillMemory(layers, gpu, left.cpu) };
+  if (checkChoice(problem, hottest) === null) return { choice: hottest, unused: 0, fault: null };
+  const cpu = layers.map(() => 0);
+  let unused = left.cpu;
+  const largestFirst = [...layers.entries()].sort(([, a], [, b]) => b.neuronBytes - a.neuronBytes);
+  for (const [index, { firing, neuronBytes }] of largestFirst) {
+    const rest = firing.length - 1 - (gpu[index] as number);
+    const count = Math.min(rest, Math.floor(unused / neuronBytes));
+    cpu[index] = count;
+    unused -= count * neuronBytes;
+  }
+  const choice = { dense, head, gpu, cpu };
+  return { choice, unused, fault: checkChoice(problem, choice) };
+}
+
+function divisor(a: number, b: number): number {
+  return b === 0 ? a : divisor(b, a % b);
 }
 
 function hottestPerByte({ firing, neuronBytes }: LayerProblem): number {

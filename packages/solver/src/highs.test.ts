@@ -1,8 +1,10 @@
 import { describe, expect, test } from 'vitest';
 import { checkChoice, evaluateChoice } from './evaluate-choice.js';
 import { solveFreely, solveWithHighs } from './highs.js';
+import type { LayerProblem, ProblemSolution } from './problem.js';
 import { solveImpact } from './solve-impact.js';
 import { solveLatency } from './solve-latency.js';
+import { firingSums } from './testing/problems.js';
 import { type SkewedShape, skewedProblem } from './testing/skewed-problem.js';
 
 const NEAR = 1e-4;
@@ -56,4 +58,44 @@ test('HiGHS says when nothing fits', async () => {
   await expect(solveWithHighs(problem, { objective: 'latency' })).rejects.toMatchObject({
     code: 'PLACEMENT_INFEASIBLE',
   });
+});
+
+test('HiGHS out of time says to raise the limit, or gives what it found', async () => {
+  const problem = skewedProblem({
+    layers: 12,
+    neurons: 512,
+    seed: 4,
+    budgets: { gpu: 0.3, cpu: 0.8 },
+  });
+  const options = { objective: 'latency', groupNeurons: 1, timeLimitMs: 1 } as const;
+  const answer = await solveWithHighs(problem, options).catch((error: unknown) => error);
+  if (answer instanceof Error) {
+    expect(answer).toMatchObject({
+      code: 'INVALID_ARGUMENT',
+      details: { argument: 'timeLimitMs' },
+    });
+    expect(answer.message).toMatch(/within 1 ms; raise the limit/);
+  } else expect((answer as ProblemSolution).gap).toBeGreaterThan(0);
+});
+
+test('HiGHS keeps the budget of flash where memory holds no part of a neuron', async () => {
+  const rates = {
+    gpu: { perNeuron: 0, perFiring: 0.1 },
+    cpu: { perNeuron: 0, perFiring: 1 },
+    flash: { perNeuron: 0, perFiring: 20 },
+  };
+  const none = { bytes: 0, seconds: { gpu: 0, cpu: 0 } };
+  const layer = (count: number, neuronBytes: number): LayerProblem => ({
+    firing: firingSums(new Array<number>(count).fill(1)),
+    neuronBytes,
+    rates,
+    dense: none,
+    syncSeconds: 0,
+  });
+  const options = { objective: 'impact', groupNeurons: 1 } as const;
+  for (const layers of [[layer(5, 10)], [layer(3, 10), layer(2, 14)]]) {
+    const problem = { layers, head: none, budgetBytes: { gpu: 14, cpu: 25, flash: 25 } };
+    const { choice } = await solveWithHighs(problem, options);
+    expect(checkChoice(problem, choice)).toBeNull();
+  }
 });

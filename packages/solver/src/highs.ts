@@ -1,7 +1,8 @@
-import { PipelineError, TIERS, type Tier } from '@thermocline/contracts';
+import { isPipelineError, PipelineError, TIERS, type Tier } from '@thermocline/contracts';
 import highsModule, { type Highs, type Model } from 'highs';
-import { evaluateChoice } from './evaluate-choice.js';
-import { fillMemory } from './fill-memory.js';
+import { keepBudgets } from './adjust-choice.js';
+import { checkChoice, evaluateChoice, usedBytes } from './evaluate-choice.js';
+import { placeRest, restBudget } from './fill-memory.js';
 import { writeLinearProgram } from './linear-program.js';
 import { placeDense } from './place-dense.js';
 import {
@@ -42,6 +43,8 @@ const loadHighs = (
 ) as () => Promise<Highs>;
 
 const MAX_GROUPS = 10_000;
+/** Times that the rest may turn out not to fit memory and flash, for want of whole neurons. */
+const MAX_TRIES = 8;
 /** Seconds are scaled so that a token takes about so many units: the solver's tolerances are absolute. */
 const UNITS_PER_TOKEN = 1e4;
 
@@ -58,7 +61,8 @@ interface Answer {
  * HiGHS runs as WebAssembly on this thread: nothing else happens until it is done, and it may
  * overshoot its time limit. Use a worker where that matters.
  *
- * @throws PipelineError `PLACEMENT_INFEASIBLE`; `INTERNAL` when HiGHS ends without an answer
+ * @throws PipelineError `PLACEMENT_INFEASIBLE`; `INVALID_ARGUMENT` when the time limit is too short
+ * for any answer; `INTERNAL` when HiGHS ends without one for another reason
  *
  * @example
  * const { value, gap } = await solveWithHighs(problem, { objective: 'latency', timeLimitMs: 10_000 });
@@ -68,8 +72,7 @@ export async function solveWithHighs(
   options: HighsOptions,
 ): Promise<ProblemSolution> {
   const size = options.groupNeurons ?? defaultGroup(problem, options.objective);
-  const answer = await run(problem, options, size, true);
-  const choice = toChoice(problem, options.objective, size, answer);
+  const { choice, answer } = await solveWhole(problem, options, size);
   const value =
     options.objective === 'latency'
       ? evaluateChoice(problem, choice).seconds
@@ -111,12 +114,17 @@ async function run(
   { objective, timeLimitMs, mipGap = 1e-6 }: HighsOptions,
   groupNeurons: number,
   ordered: boolean,
+  restBytes?: number,
 ): Promise<Answer> {
   const unit = objective === 'latency' ? unitSeconds(problem) : 1;
   const program =
     objective === 'latency'
       ? latencyProgram(problem, { groupNeurons, ordered }, unit)
-      : impactProgram(problem, { groupNeurons, ordered });
+      : impactProgram(problem, {
+          groupNeurons,
+          ordered,
+          ...(restBytes !== undefined && { restBytes }),
+        });
   const highs = await loadHighs();
   return highs.withModel({ format: 'lp', data: writeLinearProgram(program) }, (model) => {
     model.options.set({
@@ -126,14 +134,14 @@ async function run(
       ...(timeLimitMs === undefined ? {} : { time_limit: timeLimitMs / 1000 }),
     });
     model.run();
-    return readAnswer(model, unit);
+    return readAnswer(model, unit, timeLimitMs);
   });
 }
 
 /** HiGHS' codes: how a run ended, and whether it left a feasible point. */
 const STATUS = { optimal: 7, infeasible: 8, timeLimit: 13, feasiblePoint: 2 };
 
-function readAnswer(model: Model, unit: number): Answer {
+function readAnswer(model: Model, unit: number, timeLimitMs: number | undefined): Answer {
   const status = Number(model.getModelStatus());
   if (status === STATUS.infeasible) {
     const reason = 'no assignment of groups of neurons keeps the budgets';
@@ -141,9 +149,14 @@ function readAnswer(model: Model, unit: number): Answer {
     throw new PipelineError('PLACEMENT_INFEASIBLE', `The model does not fit: ${reason}.`, details);
   }
   const hasPoint = Number(model.info.get('primal_solution_status')) === STATUS.feasiblePoint;
+  if (!hasPoint && status === STATUS.timeLimit) {
+    const reason = `HiGHS found no placement within ${timeLimitMs} ms; raise the limit, or let the solver of this package choose`;
+    const details = { argument: 'timeLimitMs', reason };
+    throw new PipelineError('INVALID_ARGUMENT', `timeLimitMs: ${reason}.`, details);
+  }
   if (!hasPoint || (status !== STATUS.optimal && status !== STATUS.timeLimit)) {
     const reason = `HiGHS ended with status ${status} and no placement`;
-    throw new PipelineError('INTERNAL', `${reason}. Give it more time, or larger groups.`, {
+    throw new PipelineError('INTERNAL', `${reason}. Try larger groups.`, {
       reason,
     });
   }
@@ -158,25 +171,71 @@ function readAnswer(model: Model, unit: number): Answer {
   };
 }
 
-function toChoice(
+/** A choice that keeps every budget, and the answer whose bound holds for it. */
+async function solveWhole(
   problem: PlacementProblem,
-  objective: 'latency' | 'impact',
+  options: HighsOptions,
+  size: number,
+): Promise<{ choice: PlacementChoice; answer: Answer }> {
+  const answer = await run(problem, options, size, true);
+  if (options.objective === 'latency') {
+    const choice = latencyChoice(problem, size, answer);
+    // Its tolerances may leave a budget broken by a neuron.
+    keepBudgets(problem, choice);
+    requireKept(problem, choice);
+    return { choice, answer };
+  }
+  const placed = placeDense(problem, 'gpu-first');
+  let restBytes = restBudget(problem, placed.left.cpu);
+  let rest = placeRest(problem, placed, countGroups(problem, 'gpu', size, answer));
+  // Memory holds whole neurons: with less to hold there, more has to be on the GPU.
+  for (let tries = 1; rest.fault !== null && rest.unused > 0 && tries < MAX_TRIES; tries++) {
+    restBytes -= rest.unused;
+    const next = await run(problem, options, size, true, restBytes).catch(noneOf);
+    if (next === undefined) break;
+    rest = placeRest(problem, placed, countGroups(problem, 'gpu', size, next));
+  }
+  requireKept(problem, rest.choice);
+  return { choice: rest.choice, answer };
+}
+
+function noneOf(error: unknown): undefined {
+  if (!isPipelineError(error, 'PLACEMENT_INFEASIBLE')) throw error;
+}
+
+/** @throws PipelineError `PLACEMENT_INFEASIBLE` with the tier that holds more than it may */
+function requireKept(problem: PlacementProblem, choice: PlacementChoice): void {
+  const fault = checkChoice(problem, choice);
+  if (fault === null) return;
+  const { budgetBytes } = problem;
+  const used = usedBytes(problem, choice);
+  const tier = TIERS.find((tier) => used[tier] > budgetBytes[tier]) ?? 'cpu';
+  const reason = `no placement was found that keeps every budget; the nearest has ${fault}`;
+  const details = { tier, requiredBytes: used[tier], availableBytes: budgetBytes[tier], reason };
+  throw new PipelineError('PLACEMENT_INFEASIBLE', `No placement: ${reason}.`, details);
+}
+
+function countGroups(
+  { layers }: PlacementProblem,
+  tier: Tier,
   size: number,
   { isSet }: Answer,
-): PlacementChoice {
-  const count = (tier: Tier, index: number) =>
-    groupsOf(problem.layers[index] as PlacementProblem['layers'][number], size).reduce(
+): number[] {
+  return layers.map((layer, index) =>
+    groupsOf(layer, size).reduce(
       (sum, { neurons }, group) => sum + (isSet(groupVariable(tier, index, group)) ? neurons : 0),
       0,
-    );
-  const gpu = problem.layers.map((_, index) => count('gpu', index));
-  if (objective === 'impact') {
-    const { dense, head, left } = placeDense(problem, 'gpu-first');
-    return { dense, head, gpu, cpu: fillMemory(problem.layers, gpu, left.cpu) };
-  }
-  const cpu = problem.layers.map((_, index) => count('cpu', index));
-  const dense = problem.layers.map((_, index) => denseTier(isSet, index));
-  return { dense, head: denseTier(isSet, 'head'), gpu, cpu };
+    ),
+  );
+}
+
+function latencyChoice(problem: PlacementProblem, size: number, answer: Answer): PlacementChoice {
+  return {
+    dense: problem.layers.map((_, index) => denseTier(answer.isSet, index)),
+    head: denseTier(answer.isSet, 'head'),
+    gpu: countGroups(problem, 'gpu', size, answer),
+    cpu: countGroups(problem, 'cpu', size, answer),
+  };
 }
 
 function denseTier(isSet: Answer['isSet'], layer: number | 'head'): DenseTier {

@@ -57,13 +57,14 @@ const WINDOW_GROWTH = 6;
  * it is from its item's cheapest. An answer whose distance from the Lagrange bound is δ uses only
  * options of reduced cost ≤ δ, so dynamic programming over those alone finds it; δ grows until it does.
  *
- * @returns `null` when no choice keeps the budgets, or none was found within the limits
+ * @returns `infeasible` when it is proved that no choice keeps the budgets; `spent` when none was
+ * found within the limits
  */
 export function chooseOptions(
   items: readonly ChoiceItem[],
   budgets: readonly number[],
   limits: MultipleChoiceLimits,
-): MultipleChoice | null {
+): MultipleChoice | 'infeasible' | 'spent' {
   const { value: bound, prices } = maximisePrices(items, budgets);
   const reduced = items.map((item) => reducedCosts(item, prices));
   const largest = reduced.reduce((sum, costs) => sum + maximum(costs), 0);
@@ -78,9 +79,9 @@ export function chooseOptions(
     if (answer !== null && (best === null || answer.cost < best.cost)) best = answer;
     const distance = best === null ? everything : best.cost - bound;
     if (complete && (window >= distance || window >= everything))
-      return best && { ...best, exact: true };
+      return best === null ? 'infeasible' : { ...best, exact: true };
     const spent = effort.left <= 0 || performance.now() > limits.deadline;
-    if (spent || (!complete && (best !== null || window >= everything))) return best;
+    if (spent || (!complete && (best !== null || window >= everything))) return best ?? 'spent';
     const rounding = Math.abs(bound) * 1e-13;
     window = Math.min(window * WINDOW_GROWTH, distance * (1 + 1e-9) + rounding, everything);
   }

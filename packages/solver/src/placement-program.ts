@@ -1,4 +1,5 @@
 import { TIERS, type Tier } from '@thermocline/contracts';
+import { restBudget } from './fill-memory.js';
 import { leastNeurons } from './least-neurons.js';
 import type { LinearProgram, Term } from './linear-program.js';
 import { placeDense } from './place-dense.js';
@@ -16,6 +17,8 @@ export interface ProgramOptions {
   groupNeurons: number;
   /** Whether hotter neurons must be on the faster tiers; otherwise any assignment will do. */
   ordered: boolean;
+  /** For `impact`: what memory and flash hold together, if less than their budgets. */
+  restBytes?: number;
 }
 
 /** Cuts a layer into groups; the last may be shorter. */
@@ -64,7 +67,7 @@ export function latencyProgram(
 /** PowerInfer's Equations 2–8: most firings on the GPU, at least C_l neurons of a layer or none. */
 export function impactProgram(
   problem: PlacementProblem,
-  { groupNeurons: size, ordered }: ProgramOptions,
+  { groupNeurons: size, ordered, restBytes }: ProgramOptions,
 ): LinearProgram {
   const program: LinearProgram = { sense: 'maximize', objective: [], rows: [], binaries: [] };
   const { left } = placeDense(problem, 'gpu-first');
@@ -98,7 +101,7 @@ export function impactProgram(
     atLeast(program, [...counts, [-Math.min(least, most + 1), used]], 0);
     atLeast(program, [[most, used], ...counts.map(([n, name]): Term => [-n, name])], 0);
   }
-  const rest = all - left.cpu - problem.budgetBytes.flash;
+  const rest = all - (restBytes ?? restBudget(problem, left.cpu));
   addRow(program, onGpu, '<=', left.gpu);
   if (rest > 0) addRow(program, onGpu, '>=', rest);
   return program;

@@ -23,12 +23,13 @@ const MAX_OPTIONS = 60_000;
  * Solves a problem whose choices can be listed: for every layer each tier of the dense part, each
  * number of neurons on the GPU and each in memory.
  *
- * @returns `null` when there are too many to list, or none keeps the budgets
+ * @returns `infeasible` when none keeps the budgets; `null` when there are too many to list, or none
+ * was found within the limits
  */
 export function solveByOptions(
   problem: PlacementProblem,
   limits: MultipleChoiceLimits,
-): OptionsAnswer | null {
+): OptionsAnswer | 'infeasible' | null {
   if (countOptions(problem) > MAX_OPTIONS) return null;
   const scarce = scarceTiers(problem);
   const layers = problem.layers.map((layer) => layerOptions(layer, scarce));
@@ -41,7 +42,8 @@ export function solveByOptions(
   };
   const budgets = scarce.map((tier) => problem.budgetBytes[tier]);
   const answer = chooseOptions([...layers, head], budgets, limits);
-  if (answer === null) return null;
+  if (answer === 'infeasible') return answer;
+  if (answer === 'spent') return null;
   const { picks, exact } = answer;
   const pick = <K extends 'dense' | 'gpu' | 'cpu'>(key: K) =>
     layers.map((options, index) => options[key][picks[index] as number]) as LayerOptions[K];

@@ -1,3 +1,4 @@
+import { isPipelineError } from '@thermocline/contracts';
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { checkChoice, usedBytes } from './evaluate-choice.js';
@@ -5,6 +6,7 @@ import { leastNeurons } from './least-neurons.js';
 import type { LayerProblem, PlacementProblem } from './problem.js';
 import { solveImpact } from './solve-impact.js';
 import { firingSums } from './testing/problems.js';
+import { skewedProblem } from './testing/skewed-problem.js';
 
 /** One byte per neuron, ten times as fast on the GPU; 2 seconds to synchronise. */
 function layer(rates: readonly number[], fields: Partial<LayerProblem> = {}): LayerProblem {
@@ -145,6 +147,73 @@ describe('on small problems', () => {
       { numRuns: 300 },
     );
   });
+});
+
+describe('with little flash', () => {
+  const tight = fc.record({
+    layers: fc.array(
+      fc.record({
+        rates: fc.array(fc.integer({ min: 0, max: 20 }), { minLength: 2, maxLength: 9 }),
+        neuronBytes: fc.integer({ min: 1, max: 12 }).map((size) => 10 * size),
+      }),
+      { minLength: 1, maxLength: 3 },
+    ),
+    // Of all neurons' bytes.
+    gpu: fc.integer({ min: 0, max: 60 }),
+    flash: fc.integer({ min: 0, max: 60 }),
+    more: fc.integer({ min: 0, max: 40 }),
+    size: fc.integer({ min: 1, max: 4 }),
+  });
+
+  test('every budget is kept, to the byte', () => {
+    fc.assert(
+      fc.property(tight, ({ layers: shapes, gpu, flash, more, size }) => {
+        const rates = { ...layer([]).rates, flash: { perNeuron: 0, perFiring: 20 } };
+        const layers = shapes.map((shape) =>
+          layer(
+            shape.rates.map((rate) => rate / 20),
+            { neuronBytes: shape.neuronBytes, rates },
+          ),
+        );
+        const all = layers.reduce((sum, one) => sum + (one.firing.length - 1) * one.neuronBytes, 0);
+        const [gpuBytes, flashBytes] = [gpu, flash].map((part) => Math.round((all * part) / 100));
+        const cpu = Math.max(0, all - (gpuBytes as number) - (flashBytes as number)) + more;
+        const given = problem(layers, gpuBytes as number, cpu, flashBytes as number);
+        try {
+          const { choice, value, bound } = solveImpact(given, { groupNeurons: size });
+          expect(checkChoice(given, choice)).toBeNull();
+          expect(bound).toBeGreaterThanOrEqual(value);
+        } catch (error) {
+          if (!isPipelineError(error, 'PLACEMENT_INFEASIBLE')) throw error;
+          expect(error.details.requiredBytes).toBeGreaterThan(error.details.availableBytes);
+        }
+      }),
+      { numRuns: 1000 },
+    );
+  });
+
+  test('what memory cannot hold of a neuron is not counted on', () => {
+    const rates = { ...layer([]).rates, flash: { perNeuron: 0, perFiring: 20 } };
+    // Five neurons on memory and flash together, by bytes; four, whole.
+    const given = problem([layer([1, 1, 1, 1, 1], { neuronBytes: 10, rates })], 10, 25, 25);
+    expect(solveImpact(given, { groupNeurons: 1 }).choice).toMatchObject({ gpu: [1], cpu: [2] });
+  });
+});
+
+test('out of time, what was found is the result, and its gap is told', () => {
+  const given = skewedProblem({
+    layers: 32,
+    neurons: 4096,
+    seed: 7,
+    budgets: { gpu: 0.3, cpu: 0.8 },
+  });
+  const best = solveImpact(given);
+  const { choice, value, bound, gap } = solveImpact(given, { timeLimitMs: 0 });
+  expect(checkChoice(given, choice)).toBeNull();
+  expect(value).toBeLessThanOrEqual(best.value * (1 + 1e-12));
+  expect(value).toBeGreaterThan(best.value * 0.9);
+  expect(bound).toBeGreaterThanOrEqual(best.value);
+  expect(gap).toBeCloseTo((bound - value) / value, 12);
 });
 
 /** Most firings over all numbers of groups, and over all sets of groups; `null` if none fits. */

@@ -1,10 +1,11 @@
 import { PipelineError } from '@thermocline/contracts';
 import { maximiseOnHalfLine } from './concave-search.js';
-import { fillMemory } from './fill-memory.js';
+import { usedBytes } from './evaluate-choice.js';
+import { placeRest, restBudget } from './fill-memory.js';
 import { type FiringCurve, pointAbove } from './firing-curve.js';
 import { leastNeurons } from './least-neurons.js';
-import { type ChoiceItem, chooseOptions } from './multiple-choice.js';
-import { placeDense } from './place-dense.js';
+import { type ChoiceItem, chooseOptions, type MultipleChoice } from './multiple-choice.js';
+import { type PlacedDense, placeDense } from './place-dense.js';
 import type {
   LayerProblem,
   PlacementChoice,
@@ -26,6 +27,8 @@ export interface ImpactOptions extends SolveLimits {
 
 const MAX_STATES = 500;
 const MAX_WORK = 500_000;
+/** Times that the rest may turn out not to fit memory and flash, for want of whole neurons. */
+const MAX_TRIES = 8;
 
 /**
  * PowerInfer's placement (§6.3, Equations 2–8): as many firings per token on the GPU as its memory
@@ -57,12 +60,61 @@ export function solveImpact(
   }
   requireRoom(problem);
   const { layers } = problem;
-  const { dense, head, left } = placeDense(problem, where);
+  const deadline = performance.now() + timeLimitMs;
+  const placed = placeDense(problem, where);
+  const { left } = placed;
   const least = layers.map((layer) => leastNeurons(layer, worth));
   const items = layers.map((layer, index) =>
     groupOptions(layer, least[index] as number, groupNeurons),
   );
-  const budgets = [left.gpu, left.cpu + problem.budgetBytes.flash];
+  const { gpu, choice, exact } = chooseGroups(problem, { items, placed, deadline });
+  const value = gpu.reduce((sum, count, index) => sum + (layers[index]?.firing[count] ?? 0), 0);
+  const dual = mostFirings(layers, { least, groupNeurons, budget: left.gpu });
+  // Without shorter groups the first groups of a layer are as good as any.
+  const even = layers.every(({ firing }) => (firing.length - 1) % groupNeurons === 0);
+  const bound = even && exact ? value : Math.max(value, dual.firings * (1 + 1e-12));
+  const gap = value === 0 ? (bound === 0 ? 0 : 1) : (bound - value) / value;
+  return { choice, value, bound, gap, shadowPrices: { gpu: dual.price, cpu: 0, flash: 0 } };
+}
+
+interface GroupSearch {
+  items: readonly GroupOptions[];
+  placed: PlacedDense;
+  deadline: number;
+}
+
+/** The groups on the GPU and where the rest goes, such that each tier holds its own. */
+function chooseGroups(
+  problem: PlacementProblem,
+  { items, placed, deadline }: GroupSearch,
+): { gpu: number[]; choice: PlacementChoice; exact: boolean } {
+  const { left } = placed;
+  let rest = restBudget(problem, left.cpu);
+  let nearest: PlacementChoice | undefined;
+  for (let tries = 0; tries < MAX_TRIES; tries++) {
+    const answer = pickGroups(items, [left.gpu, rest], deadline);
+    if (answer === 'spent') break;
+    if (answer === 'infeasible') {
+      if (tries === 0) throw restTooLarge(problem, items, placed);
+      break;
+    }
+    const gpu = answer.picks.map((pick, index) => items[index]?.neurons[pick] as number);
+    const { choice, unused, fault } = placeRest(problem, placed, gpu);
+    // With less to hold elsewhere, more has to be on the GPU.
+    if (fault === null) return { gpu, choice, exact: answer.exact && tries === 0 };
+    nearest = choice;
+    if (!(unused > 0)) break;
+    rest -= unused;
+  }
+  throw notFound(problem, items, placed, nearest);
+}
+
+/** The best groups found: by search or, where that has no time, one by one. */
+function pickGroups(
+  items: readonly GroupOptions[],
+  budgets: readonly [gpu: number, rest: number],
+  deadline: number,
+): MultipleChoice | 'infeasible' | 'spent' {
   const scarce = [0, 1].filter((r) => mostBytes(items, r) > (budgets[r] as number));
   const answer = chooseOptions(
     items.map(({ costs, bytes }) => ({
@@ -70,20 +122,48 @@ export function solveImpact(
       bytes: scarce.map((r) => bytes[r] as Float64Array),
     })),
     scarce.map((r) => budgets[r] as number),
-    { maxStates: MAX_STATES, maxWork: MAX_WORK, deadline: performance.now() + timeLimitMs },
+    { maxStates: MAX_STATES, maxWork: MAX_WORK, deadline },
   );
-  if (answer === null) throw restTooLarge(problem, items, left);
+  if (answer === 'infeasible' || (answer !== 'spent' && answer.exact)) return answer;
+  let best = answer;
+  for (const order of ['hottest', 'largest'] as const) {
+    const greedy = greedyGroups(items, budgets, order);
+    if (greedy !== null && (best === 'spent' || greedy.cost < best.cost)) best = greedy;
+  }
+  return best;
+}
 
-  const gpu = answer.picks.map((pick, index) => items[index]?.neurons[pick] as number);
-  const cpu = fillMemory(layers, gpu, left.cpu);
-  const choice: PlacementChoice = { dense, head, gpu, cpu };
-  const value = gpu.reduce((sum, count, index) => sum + (layers[index]?.firing[count] ?? 0), 0);
-  const dual = mostFirings(layers, { least, groupNeurons, budget: left.gpu });
-  // Without shorter groups the first groups of a layer are as good as any.
-  const even = layers.every(({ firing }) => (firing.length - 1) % groupNeurons === 0);
-  const bound = even && answer.exact ? value : Math.max(value, dual.firings * (1 + 1e-12));
-  const gap = value === 0 ? (bound === 0 ? 0 : 1) : (bound - value) / value;
-  return { choice, value, bound, gap, shadowPrices: { gpu: dual.price, cpu: 0, flash: 0 } };
+/** Takes groups as long as they fit, by firings per byte or by bytes; `null` if the rest is too large. */
+function greedyGroups(
+  items: readonly GroupOptions[],
+  [gpuBytes, restBytes]: readonly [gpu: number, rest: number],
+  order: 'hottest' | 'largest',
+): MultipleChoice | null {
+  const steps: { item: number; option: number; bytes: number; worth: number }[] = [];
+  const picks = items.map(() => 0);
+  let [free, rest, cost] = [gpuBytes, 0, 0];
+  for (const [item, { costs, bytes }] of items.entries()) {
+    const [taken, others] = bytes as [Float64Array, Float64Array];
+    free -= taken[0] as number;
+    rest += others[0] as number;
+    cost += costs[0] as number;
+    for (let option = 1; option < costs.length; option++) {
+      const more = (taken[option] as number) - (taken[option - 1] as number);
+      const firings = (costs[option - 1] as number) - (costs[option] as number);
+      steps.push({ item, option, bytes: more, worth: order === 'hottest' ? firings / more : more });
+    }
+  }
+  // Later groups of a layer are never worth more, so a layer's steps stay in order.
+  steps.sort((a, b) => b.worth - a.worth || a.item - b.item || a.option - b.option);
+  for (const { item, option, bytes } of steps) {
+    if (bytes > free || picks[item] !== option - 1) continue;
+    picks[item] = option;
+    const { costs } = items[item] as GroupOptions;
+    cost += (costs[option] as number) - (costs[option - 1] as number);
+    free -= bytes;
+    rest -= bytes;
+  }
+  return free >= 0 && rest <= restBytes ? { picks, cost, exact: false } : null;
 }
 
 interface GroupOptions extends ChoiceItem {
@@ -189,14 +269,44 @@ function divisor(a: number, b: number): number {
 }
 
 function restTooLarge(
-  { budgetBytes }: PlacementProblem,
+  problem: PlacementProblem,
   items: readonly GroupOptions[],
-  left: { gpu: number; cpu: number },
+  { left }: PlacedDense,
 ): PipelineError {
-  const all = items.reduce((sum, { bytes }) => sum + Math.max(...(bytes[1] ?? [0])), 0);
-  const requiredBytes = all - left.gpu + budgetBytes.cpu - left.cpu - budgetBytes.flash;
-  const availableBytes = budgetBytes.cpu;
-  const reason = `groups and layers that are worth the GPU leave more than memory and flash hold (${all} bytes of neurons, ${left.gpu} of them at most on the GPU)`;
+  const [requiredBytes, availableBytes] = [
+    memoryFor(problem, items, left),
+    problem.budgetBytes.cpu,
+  ];
+  const reason = `groups and layers that are worth the GPU leave more than memory and flash hold: memory would need ${requiredBytes} bytes and may use ${availableBytes}`;
   const details = { tier: 'cpu', requiredBytes, availableBytes, reason } as const;
   return new PipelineError('PLACEMENT_INFEASIBLE', `The model does not fit: ${reason}.`, details);
+}
+
+/** Nothing was found, and nothing proved: the numbers are those of the nearest that was tried. */
+function notFound(
+  problem: PlacementProblem,
+  items: readonly GroupOptions[],
+  { left }: PlacedDense,
+  nearest: PlacementChoice | undefined,
+): PipelineError {
+  const [tier, requiredBytes] = nearest
+    ? (['flash', usedBytes(problem, nearest).flash] as const)
+    : (['cpu', memoryFor(problem, items, left)] as const);
+  const availableBytes = problem.budgetBytes[tier];
+  const reason = `no placement of whole groups and neurons was found; the nearest takes ${requiredBytes} bytes of ${tier}, where ${availableBytes} may be used`;
+  const details = { tier, requiredBytes, availableBytes, reason };
+  return new PipelineError('PLACEMENT_INFEASIBLE', `No placement: ${reason}.`, details);
+}
+
+/** Bytes of memory beside a full flash, with as much on the GPU as one by one fits. */
+function memoryFor(
+  problem: PlacementProblem,
+  items: readonly GroupOptions[],
+  left: PlacedDense['left'],
+): number {
+  const picks = greedyGroups(items, [left.gpu, Number.POSITIVE_INFINITY], 'largest')?.picks;
+  const rest = items.reduce((sum, { bytes }, index) => {
+    return sum + ((bytes[1] as Float64Array)[picks?.[index] ?? 0] ?? 0);
+  }, 0);
+  return problem.budgetBytes.cpu - left.cpu + rest - restBudget(problem, 0);
 }

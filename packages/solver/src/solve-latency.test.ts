@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { checkChoice, evaluateChoice, usedBytes } from './evaluate-choice.js';
 import type { DenseTier, PlacementProblem } from './problem.js';
 import { solveLatency } from './solve-latency.js';
-import { firingSums, smallProblem, timesOf } from './testing/problems.js';
+import { exactProblem, firingSums, smallProblem, timesOf } from './testing/problems.js';
 import { skewedProblem } from './testing/skewed-problem.js';
 
 describe('solveLatency on problems small enough to try everything', () => {
@@ -54,6 +54,26 @@ describe('solveLatency on problems small enough to try everything', () => {
       { numRuns: 200 },
     );
   });
+});
+
+test('budgets that are nearly exact are kept', () => {
+  let missed = 0;
+  for (let seed = 1; seed <= 16; seed++) {
+    const { problem, known } = exactProblem(seed);
+    expect(checkChoice(problem, known)).toBeNull();
+    try {
+      const { choice, bound } = solveLatency(problem);
+      expect(checkChoice(problem, choice)).toBeNull();
+      expect(bound).toBeLessThanOrEqual(evaluateChoice(problem, known).seconds * (1 + 1e-12));
+    } catch (error) {
+      if (!isPipelineError(error, 'PLACEMENT_INFEASIBLE')) throw error;
+      const { requiredBytes, availableBytes, reason } = error.details;
+      expect(reason).toMatch(/no placement was found/);
+      expect(requiredBytes).toBeGreaterThan(availableBytes);
+      missed++;
+    }
+  }
+  expect(missed).toBeLessThanOrEqual(0);
 });
 
 describe('solveLatency', () => {

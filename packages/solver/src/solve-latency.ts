@@ -1,10 +1,11 @@
-import { PipelineError, TIERS, type Tier } from '@thermocline/contracts';
+import { PipelineError, TIERS } from '@thermocline/contracts';
 import { fillBudgets, keepBudgets, settleBorders } from './adjust-choice.js';
 import { decisionPath } from './decision-path.js';
-import { checkChoice, evaluateChoice } from './evaluate-choice.js';
+import { checkChoice, evaluateChoice, usedBytes } from './evaluate-choice.js';
 import { coarseCurve, type FiringCurve, fullCurve } from './firing-curve.js';
 import { type Branch, branchLatency, proveBound } from './latency-branches.js';
 import { DECISIONS, type DualPoint, type DualSearch, maximiseDual } from './latency-dual.js';
+import { packChoice } from './pack-choice.js';
 import type { DenseTier, PlacementChoice, PlacementProblem, ProblemSolution } from './problem.js';
 import type { ByTier } from './relax-neurons.js';
 import { requireRoom } from './require-room.js';
@@ -54,6 +55,7 @@ export function solveLatency(
     deadline,
   });
 
+  if (listed === 'infeasible') throw noChoice(problem);
   let choice = listed?.choice;
   let value = choice === undefined ? Number.POSITIVE_INFINITY : secondsOf(problem, choice);
   const solve = (branch: Branch): number => {
@@ -65,7 +67,11 @@ export function solveLatency(
   };
   const search = startOf(problem, coarse);
   const branches = branchLatency(problem, { ...search, known: value, solve, deadline });
-  if (choice === undefined) throw noChoice(problem);
+  if (choice === undefined) {
+    const packed = packChoice(problem, deadline);
+    if (checkChoice(problem, packed) !== null) throw noChoice(problem, packed);
+    [choice, value] = [packed, secondsOf(problem, packed)];
+  }
   const full = problem.layers.map(({ firing }) => fullCurve(firing));
   const proven = proveBound(problem, branches, { full, value, search: startOf(problem, fine) });
   const bound = Math.min(value, proven.bound - ROUNDING * Math.abs(proven.bound));
@@ -222,14 +228,15 @@ function startOf(problem: PlacementProblem, curves: readonly FiringCurve[]): Dua
   return { curves, tolerance: 1e-5, guess: [0, 0, 0], step };
 }
 
-function noChoice(problem: PlacementProblem): PipelineError {
-  const tier: Tier = 'cpu';
-  const reason = 'the parts fit in sum, but no way to deal them out to the tiers was found';
-  const details = {
-    tier,
-    requiredBytes: problem.budgetBytes[tier],
-    availableBytes: problem.budgetBytes[tier],
-    reason,
-  };
+/** Without `nearest` it is proved that there is none; otherwise the numbers are those of that one. */
+function noChoice(problem: PlacementProblem, nearest?: PlacementChoice): PipelineError {
+  const shown = nearest ?? packChoice(problem, performance.now());
+  const used = usedBytes(problem, shown);
+  const { budgetBytes } = problem;
+  const tier = TIERS.find((tier) => used[tier] > budgetBytes[tier]) ?? 'cpu';
+  const [requiredBytes, availableBytes] = [used[tier], budgetBytes[tier]];
+  const what = nearest ? 'no placement was found' : 'there is no placement';
+  const reason = `${what}: the parts fit in sum, but are not to be dealt out; the nearest takes ${requiredBytes} bytes of ${tier}, where ${availableBytes} may be used`;
+  const details = { tier, requiredBytes, availableBytes, reason };
   return new PipelineError('PLACEMENT_INFEASIBLE', `No placement: ${reason}.`, details);
 }

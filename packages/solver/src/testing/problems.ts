@@ -1,6 +1,8 @@
 import { TIERS, type Tier } from '@thermocline/contracts';
 import * as fc from 'fast-check';
-import type { DenseTier, LayerProblem, PlacementProblem } from '../problem.js';
+import { usedBytes } from '../evaluate-choice.js';
+import type { DenseTier, LayerProblem, PlacementChoice, PlacementProblem } from '../problem.js';
+import { randomNumbers } from './shapes.js';
 
 /** Problems with every tier or some missing, tight budgets and ample ones, rates of all shapes. */
 export function smallProblem(most: {
@@ -67,6 +69,46 @@ function smallLayer(neurons: number, has: Record<Tier, boolean>): fc.Arbitrary<L
         syncSeconds,
       };
     });
+}
+
+/** A problem whose budgets are what a random choice takes and, if anything, little more. */
+export function exactProblem(seed: number): { problem: PlacementProblem; known: PlacementChoice } {
+  const next = randomNumbers(seed);
+  const within = (min: number, max: number) => min + next(max - min + 1);
+  const part = (most: number) => next(1e6) * (most / 1e6);
+  const flash = within(0, 9) < 6;
+  const same = within(0, 9) < 6 ? 16 * within(1, 40) : 0;
+  const tier = (most: number) => ({ perNeuron: part(most), perFiring: part(2 * most) });
+  const rates = { gpu: tier(1), cpu: tier(3), flash: flash ? tier(20) : null };
+  const layers = Array.from({ length: within(2, 6) }, (): LayerProblem => {
+    const neurons = flash ? within(150, 400) : within(800, 3000);
+    const neuronBytes = same || 16 * within(1, 40);
+    return {
+      firing: firingSums(Array.from({ length: neurons }, () => part(1) ** 3)),
+      neuronBytes,
+      rates,
+      dense: {
+        bytes: within(1, Math.floor((neurons * neuronBytes) / 2)),
+        seconds: { gpu: part(50), cpu: part(200) },
+      },
+      syncSeconds: part(20),
+    };
+  });
+  const head = { bytes: within(1, 20_000), seconds: { gpu: part(1), cpu: part(3) } };
+  const known: PlacementChoice = { dense: [], head: 'cpu', gpu: [], cpu: [] };
+  if (within(0, 1) === 0) known.head = 'gpu';
+  for (const { firing } of layers) {
+    const neurons = firing.length - 1;
+    const gpu = within(0, neurons);
+    known.dense.push(within(0, 1) === 0 ? 'gpu' : 'cpu');
+    known.gpu.push(gpu);
+    known.cpu.push(flash ? within(0, neurons - gpu) : neurons - gpu);
+  }
+  const budgetBytes = usedBytes({ layers, head, budgetBytes: { gpu: 0, cpu: 0, flash: 0 } }, known);
+  for (const tier of TIERS) {
+    if (tier !== 'flash' || flash) budgetBytes[tier] += within(0, 1) * within(0, 3000);
+  }
+  return { problem: { layers, head, budgetBytes }, known };
 }
 
 /** Sums of rates, hottest first. */
