@@ -26,6 +26,6 @@ const build = buildNative('neon', {
 const total =
   build === null
     ? { passed: 0, failed: 1, skipped: 0 }
-    : runTestBinaries(join(build, 'tests'), {}, EMULATOR);
+    : runTestBinaries(join(build, 'tests'), { THERMOCLINE_EMULATED: '1' }, EMULATOR);
 console.log(closingLine(total));
 process.exitCode = total.failed > 0 ? 1 : 0;
