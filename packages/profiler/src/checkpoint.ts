@@ -14,9 +14,10 @@ import { digestState, type RunState, toProfile } from './run-state.js';
 
 const DEFAULT_EVERY_MS = 10_000;
 // Profiles of the largest models take a second to write: then twenty times as long lies between
-// two writes, but never so long that a kill costs more than half a minute.
+// two writes.
 const PAUSE_PER_WRITE = 20;
-const LONGEST_PAUSE_MS = 25_000;
+const MOST_LOST_MS = 30_000;
+const SHORTEST_PAUSE_MS = 1_000;
 const TOOL = 'progress of @thermocline/profiler';
 const REMEDY = 'Begin again with restart (--restart), or remove the file';
 
@@ -36,8 +37,10 @@ export interface Checkpoint {
  */
 export function keepProgress(run: ProfileRun, options: CheckpointOptions): Checkpoint {
   const { path, everyMs } = options;
-  let pauseMs = checkWhole('checkpoint.everyMs', everyMs ?? DEFAULT_EVERY_MS, 0);
+  if (everyMs !== undefined) checkWhole('checkpoint.everyMs', everyMs, 0);
   let savedAt = performance.now();
+  let askedAt = savedAt;
+  let writeMs = 0;
   let saved = '';
   const save = async (state: RunState) => {
     const { phase, next, complete, taken } = state;
@@ -52,16 +55,34 @@ export function keepProgress(run: ProfileRun, options: CheckpointOptions): Check
     await writeActivationProfile(path, profile);
     saved = key;
     savedAt = performance.now();
-    const longest = Math.min(LONGEST_PAUSE_MS, PAUSE_PER_WRITE * (savedAt - started));
-    if (everyMs === undefined) pauseMs = Math.max(DEFAULT_EVERY_MS, longest);
+    writeMs = savedAt - started;
   };
   return {
     path,
     save,
     saveIfDue: async (state) => {
-      if (performance.now() - savedAt >= pauseMs) await save(state);
+      const now = performance.now();
+      const pauseMs = everyMs ?? pauseBetweenWrites(writeMs, now - askedAt);
+      if (now - savedAt >= pauseMs) await save(state);
+      askedAt = performance.now();
     },
   };
+}
+
+/**
+ * How long to wait from the end of one write to the next, ms, after a write and a group of windows
+ * that took so long.
+ *
+ * A kill at the worst moment, when the next write is all but done, costs what happened since the
+ * write before took its copy: that write, the pause, the group during which it ended, and the next
+ * write. The group and the write to come may be a little longer than the last ones, hence a group
+ * in reserve. When that alone is more than what may be lost, it writes after nearly every group,
+ * but works at least as long as it writes.
+ */
+export function pauseBetweenWrites(writeMs: number, groupMs: number): number {
+  const wanted = Math.max(DEFAULT_EVERY_MS, PAUSE_PER_WRITE * writeMs);
+  const allowed = MOST_LOST_MS - 2 * writeMs - 2 * groupMs;
+  return Math.max(SHORTEST_PAUSE_MS, writeMs, Math.min(wanted, allowed));
 }
 
 /**
