@@ -89,12 +89,16 @@ function firingRule(
   { thresholds, sparsity }: ProfileOptions,
 ): { thresholds?: number[]; sparsity?: number } {
   if (thresholds !== undefined) {
-    const valid = thresholds.every((value) => value >= 0 && value < Number.POSITIVE_INFINITY);
+    // As the file holds them; what is too large for that becomes infinite.
+    const rounded = thresholds.map(Math.fround);
+    const valid = rounded.every((value) => value >= 0 && value < Number.POSITIVE_INFINITY);
     if (!valid || thresholds.length !== model.layers) {
-      throw invalidOption('thresholds', `must be ${model.layers} numbers from 0 up`);
+      throw invalidOption(
+        'thresholds',
+        `must be ${model.layers} numbers from 0 up that a float32 holds`,
+      );
     }
-    // As the file holds them.
-    return { thresholds: thresholds.map(Math.fround) };
+    return { thresholds: rounded };
   }
   if (sparsity !== undefined && !(sparsity > 0 && sparsity < 1)) {
     throw invalidOption('sparsity', `must lie between 0 and 1, not ${sparsity}`);
