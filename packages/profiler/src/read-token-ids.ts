@@ -4,7 +4,8 @@ import { readBytes } from './read-bytes.js';
 
 /**
  * Reads token ids from a NumPy file: a one-dimensional array of any integer type and byte order.
- * The file is checked before memory for its values is taken.
+ * It is read whole, so that it may be a pipe; a header that promises more than is there takes no
+ * memory.
  *
  * @throws PipelineError `FILE_NOT_FOUND`, `IO_ERROR`, `INVALID_ARGUMENT` when it holds anything else
  *
