@@ -28,8 +28,8 @@ export interface MergeOptions {
  * further.
  *
  * Domains unite by name; the counts of a profile without domains become the domain `unnamed`
- * when another one has some. Sources of two profiles with the same name and hash become one. What only some
- * profiles have, such as co-activation, is left out.
+ * when another one has some. Sources of two profiles with the same name and hash become one. What
+ * only some profiles have, such as co-activation, is left out.
  *
  * @throws PipelineError `ARTIFACT_MODEL_MISMATCH` for profiles of different models;
  * `INVALID_ARGUMENT` when they counted firings above different thresholds, hold the same shard or
