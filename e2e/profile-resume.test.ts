@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
-import { existsSync, readdirSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
-import { readActivationProfile } from '@thermocline/contracts';
+import { readActivationProfile, writeActivationProfile } from '@thermocline/contracts';
 import { expect, test } from 'vitest';
 import { ROOT } from './support/fixtures.js';
 import { profileTexts } from './support/profile-texts.mjs';
@@ -14,7 +14,7 @@ const script = join(ROOT, 'e2e', 'support', 'profile-texts.mjs');
 interface Attempt {
   /** Exit code; `null` when killed. */
   code: number | null;
-  /** Tokens done when it was heard of first and last. */
+  /** Tokens done when it was heard of first and last; first is infinite when nothing was left. */
   first: number;
   last: number;
   stderr: string;
@@ -39,7 +39,7 @@ async function attempt(
   const code = await new Promise<number | null>((resolve, reject) => {
     child.on('error', reject).on('close', resolve);
   });
-  return { code, first: seen[0] ?? 0, last: seen.at(-1) ?? 0, stderr };
+  return { code, first: seen[0] ?? Number.POSITIVE_INFINITY, last: seen.at(-1) ?? 0, stderr };
 }
 
 test('a run that is killed again and again goes on and ends with the same bits', async () => {
@@ -51,7 +51,8 @@ test('a run that is killed again and again goes on and ends with the same bits',
     expect(result.stderr).toBe('');
     if (result.code === 0) break;
     kills.push(result);
-    expect(existsSync(output)).toBe(false);
+    // The kill may come when the output is written already, and the checkpoint removed.
+    if (existsSync(output)) break;
     expect(existsSync(checkpoint)).toBe(true);
   }
   const final = await attempt(output, checkpoint);
@@ -69,4 +70,22 @@ test('a run that is killed again and again goes on and ends with the same bits',
   console.info(
     `killed ${kills.length} times, at tokens ${marks}; then from ${final.first} to the end`,
   );
+});
+
+test('a kill between the output and the removal of the checkpoint changes no bit', async () => {
+  const [output, checkpoint] = [join(folder, 'done'), join(folder, 'done.progress')];
+  const profile = await profileTexts({ checkpoint: { path: checkpoint } });
+  await writeActivationProfile(output, profile);
+  expect(existsSync(checkpoint)).toBe(true);
+  const [bytes, saved] = [readFileSync(output), readFileSync(checkpoint)];
+  const again = async () => {
+    expect(await attempt(output, checkpoint)).toMatchObject({ code: 0, stderr: '' });
+    expect(readFileSync(output).equals(bytes)).toBe(true);
+    expect(readdirSync(folder).filter((name) => name.startsWith('done'))).toEqual(['done']);
+  };
+  await again();
+  // A moment earlier: the checkpoint is complete, the output is not there yet.
+  writeFileSync(checkpoint, saved);
+  rmSync(output);
+  await again();
 });
