@@ -69,7 +69,7 @@ export function buildProblem(input: ProblemInput, withFlash: boolean): ProblemSe
   const headBytes = model.tied ? memory.tokenTable : memory.head;
   const head = { bytes: model.tied ? memory.embeddings : headBytes, seconds: seconds(headBytes) };
 
-  const slack = model.layers * alignmentSlack(memory.neuron);
+  const slack = model.layers * alignmentSlack(memory.neuron, model.experts);
   const fixedBytes = {
     gpu: memory.scratch + slack,
     // A tied table lives where the head does.

@@ -200,7 +200,9 @@ function isFull(
   const unused = settings.budgetBytes[tier] - usedBytes[tier];
   const { neuron } = memory;
   return (
-    tier !== 'flash' && slower && unused < neuron.bundle + model.layers * alignmentSlack(neuron)
+    tier !== 'flash' &&
+    slower &&
+    unused < neuron.bundle + model.layers * alignmentSlack(neuron, model.experts)
   );
 }
 

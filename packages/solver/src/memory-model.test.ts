@@ -77,9 +77,20 @@ describe('neuronMatrixBytes', () => {
     for (let count = 0; count < 200; count++) {
       const extra = neuronMatrixBytes(neuron, count) - count * neuron.bundle;
       expect(extra).toBeGreaterThanOrEqual(0);
-      expect(extra).toBeLessThanOrEqual(alignmentSlack(neuron));
+      expect(extra).toBeLessThanOrEqual(alignmentSlack(neuron, 1));
     }
-    expect(alignmentSlack({ gate: 0, up: 512, down: 512, bundle: 1024 })).toBe(0);
+    expect(alignmentSlack({ gate: 0, up: 512, down: 512, bundle: 1024 }, 1)).toBe(0);
+  });
+
+  it('aligns the matrices of each expert', () => {
+    const neuron = { gate: 18, up: 64, down: 34, bundle: 116 };
+    const experts = [1, 0, 7, 3];
+    const count = experts.reduce((sum, neurons) => sum + neurons, 0);
+    const parts = experts.reduce((sum, neurons) => sum + neuronMatrixBytes(neuron, neurons), 0);
+    expect(neuronMatrixBytes(neuron, count, 4)).toBeGreaterThanOrEqual(parts);
+    expect(alignmentSlack(neuron, 4)).toBe(4 * alignmentSlack(neuron, 1));
+    expect(neuronMatrixBytes(neuron, count, 4) - count * 116).toBe(alignmentSlack(neuron, 4));
+    expect(neuronMatrixBytes(neuron, 0, 4)).toBe(0);
   });
 });
 

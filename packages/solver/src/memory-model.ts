@@ -82,15 +82,20 @@ export function modelMemory(model: ModelInfo, options: MemoryOptions): MemoryMod
   };
 }
 
-/** Bytes of `count` neurons of a layer as a tier holds them: each matrix begins on a cache line. */
-export function neuronMatrixBytes({ gate, up, down }: NeuronBytes, count: number): number {
+/**
+ * Bytes of `count` neurons of a layer as a tier holds them: each matrix begins on a cache line. Of a
+ * mixture every expert has its own, so this is the most that they take, whichever neurons they are.
+ */
+export function neuronMatrixBytes(neuron: NeuronBytes, count: number, experts = 1): number {
+  const { gate, up, down, bundle } = neuron;
+  if (experts > 1) return count * bundle + alignmentSlack(neuron, Math.min(experts, count));
   return aligned(count * gate) + aligned(count * up) + aligned(count * down);
 }
 
 /** The most that alignment can add to the neurons of one layer on one tier. */
-export function alignmentSlack({ gate, up, down }: NeuronBytes): number {
+export function alignmentSlack({ gate, up, down }: NeuronBytes, experts: number): number {
   const slack = (row: number) => (row % ALIGNMENT === 0 ? 0 : ALIGNMENT - 1);
-  return slack(gate) + slack(up) + slack(down);
+  return experts * (slack(gate) + slack(up) + slack(down));
 }
 
 /** Bytes that one direct read of a bundle takes from flash. */

@@ -60,6 +60,18 @@ describe('clusterNeurons', () => {
     expect([...clusterNeurons(Uint32Array.of(7, 3, 9), sketches)]).toEqual([7, 3, 9]);
   });
 
+  it('tells more than two million places apart', () => {
+    const count = 2 ** 21 + 10;
+    // Of most nothing is known; the hottest fires with the coldest.
+    const sketches = sketchesOf([[], [1, 2, 3, 4], [1, 2, 3, 4]]);
+    const neurons = new Uint32Array(count);
+    neurons[0] = 1;
+    neurons[count - 1] = 2;
+    const order = clusterNeurons(neurons, sketches);
+    expect([...order.subarray(0, 3)]).toEqual([1, 2, 0]);
+    expect(order[count - 1]).toBe(0);
+  });
+
   it('gives the same order again', () => {
     const sketches = sketchesOf(topics(10, 20, 8));
     const ids = Uint32Array.from({ length: 200 }, (_, i) => 199 - i);

@@ -29,7 +29,11 @@ export function clusterNeurons(neurons: Uint32Array, sketches: Uint32Array): Uin
 
 /** Pairs of places in `neurons` that share one of their smallest hashes: a, b, a, b, … */
 function candidatePairs(neurons: Uint32Array, sketches: Uint32Array): Uint32Array {
-  // Sorted by hash, then by place: a number each, as the hash has 32 bits and a place fewer than 21.
+  // Sorted by hash, then by place: a number each. It has 53 bits, which 32 of the hash leave 21 of for
+  // a place; with more places the hash goes without its lowest.
+  const bits = Math.max(MIN_PLACE_BITS, Math.ceil(Math.log2(neurons.length)));
+  const places = 2 ** bits;
+  const dropped = bits - MIN_PLACE_BITS;
   const entries = new Float64Array(neurons.length * SEARCH_HASHES);
   let count = 0;
   for (let place = 0; place < neurons.length; place++) {
@@ -37,7 +41,7 @@ function candidatePairs(neurons: Uint32Array, sketches: Uint32Array): Uint32Arra
     for (let k = 0; k < SEARCH_HASHES; k++) {
       const hash = sketches[start + k] as number;
       if (hash === SKETCH_EMPTY) break;
-      entries[count++] = hash * PLACES + place;
+      entries[count++] = (hash >>> dropped) * places + place;
     }
   }
   const sorted = entries.subarray(0, count).sort();
@@ -45,19 +49,19 @@ function candidatePairs(neurons: Uint32Array, sketches: Uint32Array): Uint32Arra
   let end = 0;
   for (let i = 0; i < count; i++) {
     const entry = sorted[i] as number;
-    const hash = Math.floor(entry / PLACES);
+    const hash = Math.floor(entry / places);
     for (let j = i + 1; j <= i + NEIGHBOURS && j < count; j++) {
       const other = sorted[j] as number;
-      if (Math.floor(other / PLACES) !== hash) break;
-      pairs[end++] = entry - hash * PLACES;
-      pairs[end++] = other - hash * PLACES;
+      if (Math.floor(other / places) !== hash) break;
+      pairs[end++] = entry - hash * places;
+      pairs[end++] = other - hash * places;
     }
   }
   return pairs.subarray(0, end);
 }
 
-/** More neurons than any layer has, and few enough that hash × PLACES is an exact number. */
-const PLACES = 2 ** 21;
+/** What is left of an exact number beside a hash of 32 bits. */
+const MIN_PLACE_BITS = 21;
 
 /** The pairs by falling similarity. With 16 hashes it has few values, so they are counted out. */
 function strongestFirst(

@@ -136,8 +136,10 @@ function usesOf(setup: ProblemSetup, placed: Placed): PlacementFigures['uses'] {
     add(tier, 'kv', memory.kv);
     add(tier, 'predictors', (denseReads[layer] as DenseReads).predictors);
     const shares = placed.shares[layer] as Record<Tier, TierShare>;
-    add('gpu', 'neurons', neuronMatrixBytes(memory.neuron, shares.gpu.neurons));
-    add('cpu', 'neurons', neuronMatrixBytes(memory.neuron, shares.cpu.neurons));
+    for (const tier of ['gpu', 'cpu'] as const) {
+      const count = shares[tier].neurons;
+      add(tier, 'neurons', neuronMatrixBytes(memory.neuron, count, model.experts));
+    }
     add('flash', 'neurons', shares.flash.neurons * memory.neuron.bundle);
   }
   add(embeddingsTier(setup, placed.head), 'embeddings', memory.embeddings);

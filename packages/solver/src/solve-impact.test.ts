@@ -176,9 +176,9 @@ describe('with little flash', () => {
           ),
         );
         const all = layers.reduce((sum, one) => sum + (one.firing.length - 1) * one.neuronBytes, 0);
-        const [gpuBytes, flashBytes] = [gpu, flash].map((part) => Math.round((all * part) / 100));
-        const cpu = Math.max(0, all - (gpuBytes as number) - (flashBytes as number)) + more;
-        const given = problem(layers, gpuBytes as number, cpu, flashBytes as number);
+        const part = (percent: number) => Math.round((all * percent) / 100);
+        const cpu = Math.max(0, all - part(gpu) - part(flash)) + more;
+        const given = problem(layers, part(gpu), cpu, part(flash));
         try {
           const { choice, value, bound } = solveImpact(given, { groupNeurons: size });
           expect(checkChoice(given, choice)).toBeNull();
@@ -195,7 +195,7 @@ describe('with little flash', () => {
   test('what memory cannot hold of a neuron is not counted on', () => {
     const rates = { ...layer([]).rates, flash: { perNeuron: 0, perFiring: 20 } };
     // Five neurons on memory and flash together, by bytes; four, whole.
-    const given = problem([layer([1, 1, 1, 1, 1], { neuronBytes: 10, rates })], 10, 25, 25);
+    const given = problem([layer([0, 0, 0, 0, 0], { neuronBytes: 10, rates })], 10, 25, 25);
     expect(solveImpact(given, { groupNeurons: 1 }).choice).toMatchObject({ gpu: [1], cpu: [2] });
   });
 });

@@ -135,6 +135,24 @@ describe('solvePlacement', () => {
     }
   });
 
+  it('says where the engine holds more of a layer than the plan counts', async () => {
+    const noticesOf = async (ffn: string) => {
+      const weight_types = { embedding: 'F16', attention: 'F16', output: 'F16', ffn };
+      const notices: string[] = [];
+      const plan = await solvePlacement(profileOf(shape({ weight_types })), hardware, {
+        vramBudgetBytes: 4e6,
+        onNotice: (notice) => notices.push(notice),
+      });
+      const split = plan.layers.filter(({ tierEnd }) => tierEnd[0] > 0 && tierEnd[1] > tierEnd[0]);
+      expect(split.length).toBeGreaterThan(0);
+      return notices.join();
+    };
+    expect(await noticesOf('Q8_0')).toMatch(
+      /split between GPU and memory, .* is Q8_0: .* \d+ bytes more/,
+    );
+    expect(await noticesOf('F16')).not.toMatch(/split/);
+  });
+
   it('never gets slower with more memory', async () => {
     const seconds: number[] = [];
     for (const vramBudgetBytes of [0, 2e6, 4e6, 6e6, 8e6, 12e6, 16e6]) {

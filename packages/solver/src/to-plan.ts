@@ -11,6 +11,7 @@ import {
 } from './placement-figures.js';
 import type { PlacementChoice, ProblemSolution } from './problem.js';
 import type { Settings } from './settings.js';
+import { blockType } from './weight-types.js';
 
 /**
  * Writes a solution as a plan: the order of the neurons with the ends of the tiers, and all that
@@ -26,6 +27,7 @@ export function toPlan(
 ): PlacementPlan {
   const { settings } = setup;
   const { choice, value, bound, gap, shadowPrices } = solution;
+  tellSplitLayers(setup, choice);
   const figures = placementFigures(setup, placedByChoice(setup, choice));
   return {
     fingerprint: profile.fingerprint,
@@ -50,6 +52,18 @@ export function toPlan(
     // Those of `impact` are firings, not seconds.
     ...(settings.objective === 'latency' && { shadowPrices }),
   };
+}
+
+/** Blocks of a down matrix run across neurons, so the engine does not divide them. */
+function tellSplitLayers({ model, memory, settings }: ProblemSetup, choice: PlacementChoice): void {
+  const type = blockType(model, 'down');
+  if (type === undefined) return;
+  const split = choice.gpu.filter((gpu, layer) => gpu > 0 && (choice.cpu[layer] as number) > 0);
+  if (split.length === 0) return;
+  const bytes = split.reduce((sum, gpu) => sum + gpu * memory.neuron.down, 0);
+  settings.onNotice(
+    `${split.length} layers are split between GPU and memory, and their down matrix is ${type}: the engine's present layout keeps all of it in memory, ${bytes} bytes more than the plan counts`,
+  );
 }
 
 /** Hottest first; on flash, neurons that fire together lie together. */

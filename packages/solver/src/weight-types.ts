@@ -56,6 +56,13 @@ export function weightType(model: ModelInfo, role: WeightRole): string | undefin
   return undefined;
 }
 
+/** The type of a part whose weights share scales in blocks; `undefined` where each is on its own. */
+export function blockType(model: ModelInfo, role: WeightRole): string | undefined {
+  const type = weightType(model, role) ?? ASSUMED_TYPE;
+  const block = Object.hasOwn(BLOCKS, type) ? BLOCKS[type] : undefined;
+  return block !== undefined && block[0] > 1 ? type : undefined;
+}
+
 /**
  * Bytes of one row of `width` weights.
  *
