@@ -10,7 +10,6 @@ export interface ShardOfRun {
 /** Variables of the process, such as `process.env`. */
 export type Environment = Readonly<Record<string, string | undefined>>;
 
-
 /**
  * Reads which part of a run this process is to do: `I/N` with 0 ≤ I < N, or `N` or `auto/N` with
  * the index from the scheduler, or `auto` where the scheduler says the number of tasks too.
