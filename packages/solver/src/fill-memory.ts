@@ -9,7 +9,7 @@ const MAX_STEPS = 64;
  * How many neurons of each layer live in memory after those on the GPU: the hottest of all layers'
  * per byte, as many as the budget holds.
  */
-export function fillMemory(
+function fillMemory(
   layers: readonly LayerProblem[],
   onGpu: readonly number[],
   budget: number,
