@@ -18,8 +18,15 @@ export interface ArtifactHeader {
   tensors: ReadonlyMap<string, TensorInfo>;
 }
 
-/** Says what is wrong with a header, in one sentence that names the place. */
-export class HeaderError extends Error {}
+/** Says what is wrong with a header, in one sentence that names the place, and perhaps the way out. */
+export class HeaderError extends Error {
+  constructor(
+    reason: string,
+    readonly remedy?: string,
+  ) {
+    super(reason);
+  }
+}
 
 /** Lays out tensors and returns the bytes before the first value. Equal input, equal bytes. */
 export function encodeHeader(
@@ -55,6 +62,7 @@ export function decodeHeaderLength(bytes: Uint8Array, fileBytes: number): number
       isModel
         ? 'it is a GGUF model, not a safetensors file'
         : `it does not begin like a safetensors file (a header of ${length} bytes, at most ${MAX_HEADER_BYTES} are possible)`,
+      'Name an artifact',
     );
   }
   if (Number(length) > fileBytes - LENGTH_BYTES) {

@@ -69,7 +69,8 @@ export async function openArtifact(path: string): Promise<Artifact> {
       throw error;
     }
   } catch (error) {
-    throw error instanceof HeaderError ? headerError(path, error) : fileError(path, error);
+    if (error instanceof HeaderError) throw corrupt(path, error.message, error.remedy);
+    throw fileError(path, error);
   }
 }
 
@@ -113,11 +114,6 @@ class OpenArtifact implements Artifact {
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }
-}
-
-function headerError(path: string, { message }: HeaderError) {
-  const other = /^it (is|does not begin)/.test(message);
-  return other ? corrupt(path, message, 'Name an artifact') : corrupt(path, message);
 }
 
 async function readHeader(file: FileHandle, path: string): Promise<ArtifactHeader> {
