@@ -1,12 +1,12 @@
-import { type ModelInfo, PipelineError } from '@thermocline/contracts';
+import type { ModelInfo } from '@thermocline/contracts';
 import { demoModelPath } from '@thermocline/demo-model';
 import {
   estimatePlacement,
   formatBytes,
-  inspectModel,
   type ModeEstimate,
   type PlacementEstimate,
 } from '@thermocline/runtime';
+import { describeModel } from '../describe-model.js';
 import { formatShare } from '../format.js';
 import { describeShape, heading } from '../inspect/report.js';
 import { callerPath } from '../paths.js';
@@ -28,24 +28,13 @@ export async function estimate(
   options: PlacementOptions,
 ): Promise<void> {
   const path = model === undefined ? demoModelPath() : callerPath(model);
-  const info = await describeHeader(path);
+  const { model: info } = await describeModel(path);
   const hardware = await openMachine(options.hardware);
   const result = await estimatePlacement(info, hardware, solveOptions(options));
   note('note: this release runs what fits in system memory, in modes dense and exact; the rest');
   note('is what the machine could do.');
   if (options.json) printJson({ model: path, ...estimateJson(result) });
   else for (const line of estimateLines(info, result)) print(line);
-}
-
-/** What the header of a model file says, without a look at its weights. */
-async function describeHeader(path: string): Promise<ModelInfo> {
-  const { info, modelProblem } = await inspectModel(path);
-  if (info !== null) return info;
-  const reason = modelProblem ?? 'it holds a vocabulary only';
-  throw new PipelineError('MODEL_UNSUPPORTED', `${path}: no estimate is possible: ${reason}`, {
-    path,
-    reason,
-  });
 }
 
 function estimateLines(info: ModelInfo, result: PlacementEstimate): string[] {

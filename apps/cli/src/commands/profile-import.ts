@@ -1,6 +1,6 @@
-import { type ModelInfo, PipelineError } from '@thermocline/contracts';
 import { demoModelPath } from '@thermocline/demo-model';
-import { importActivations, inspectModel } from '@thermocline/runtime';
+import { importActivations } from '@thermocline/runtime';
+import { describeModel } from '../describe-model.js';
 import { outputPath } from '../output-file.js';
 import { callerPath } from '../paths.js';
 import { deliverProfile } from '../profiling/result.js';
@@ -24,12 +24,4 @@ export async function importProfile(paths: readonly string[], flags: ImportFlags
     ...(flags.tokens !== undefined && { tokens: flags.tokens }),
   });
   await deliverProfile(output, profile, flags.json, { inputs: files.length });
-}
-
-/** The header of the model the counts are of; its weights are not needed. */
-async function describeModel(path: string): Promise<{ model: ModelInfo; fingerprint: string }> {
-  const { info, fingerprint, modelProblem } = await inspectModel(path);
-  if (info) return { model: info, fingerprint };
-  const reason = modelProblem ?? 'it holds no model';
-  throw new PipelineError('MODEL_UNSUPPORTED', `${path}: ${reason}`, { path, reason });
 }
