@@ -2,19 +2,18 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <chrono>
 #include <cmath>
 #include <cstring>
 #include <system_error>
 #include <thread>
 
+#include "probe/measuring.h"
 #include "probe/test_file.h"
 #include "util/huge_buffer.h"
 
 namespace thermocline {
 namespace {
 
-using Clock = std::chrono::steady_clock;
 constexpr uint64_t kKiB = 1U << 10;
 constexpr uint64_t kMiB = 1U << 20;
 constexpr uint64_t kBlocks[] = {4 * kKiB,  8 * kKiB,   16 * kKiB, 32 * kKiB,
@@ -42,12 +41,8 @@ struct Reading {
   bool stopped() const { return error != 0 || (cancel != nullptr && *cancel); }
 };
 
-double SecondsSince(Clock::time_point start) {
-  return std::chrono::duration<double>(Clock::now() - start).count();
-}
-
 Status StoppedStatus(const Reading& reading) {
-  if (reading.error == 0) return Status(StatusCode::kAborted, "the measurement was aborted");
+  if (reading.error == 0) return AbortedStatus();
   return Status(StatusCode::kIo,
                 std::string("the test file could not be read: ") + std::strerror(reading.error),
                 reading.file.folder());

@@ -1,16 +1,15 @@
 #include "probe/gpu_probe.h"
 
 #include <algorithm>
-#include <chrono>
 #include <cstring>
 #include <vector>
 
+#include "probe/measuring.h"
 #include "probe/vulkan_device.h"
 
 namespace thermocline {
 namespace {
 
-using Clock = std::chrono::steady_clock;
 constexpr uint64_t kMiB = 1U << 20;
 constexpr uint64_t kHiddenStateBytes = 8192 * 4;  // F32, the width of a 70B model
 constexpr int kRounds = 8;  // a GPU that sleeps needs some time to reach its clock
@@ -20,15 +19,9 @@ constexpr int kSyncWarmUp = 20;
 constexpr int kSyncRounds = 501;
 constexpr double kSyncSeconds = 0.3;  // at most
 
-double SecondsSince(Clock::time_point start) {
-  return std::chrono::duration<double>(Clock::now() - start).count();
-}
-
 bool Cancelled(const GpuProbeOptions& options) {
   return options.cancel != nullptr && *options.cancel;
 }
-
-Status AbortedStatus() { return Status(StatusCode::kAborted, "the measurement was aborted"); }
 
 void Report(const GpuProbeOptions& options, double fraction) {
   if (options.progress) options.progress(fraction);

@@ -1,19 +1,18 @@
 #include "probe/memory_probe.h"
 
 #include <algorithm>
-#include <chrono>
 #include <cstring>
 #include <functional>
 #include <thread>
 #include <vector>
 
+#include "probe/measuring.h"
 #include "probe/page_size.h"
 #include "util/thread_pool.h"
 
 namespace thermocline {
 namespace {
 
-using Clock = std::chrono::steady_clock;
 constexpr int kRounds = 12;
 constexpr int kSyncRounds = 2001;
 constexpr uint64_t kLine = 64;
@@ -21,10 +20,6 @@ constexpr uint64_t kLine = 64;
 // Fewer where a buffer is too small for so many pieces of many blocks each.
 constexpr int kPieces = 4;  // per thread
 constexpr uint64_t kLeastPiece = 16 * (64U << 10);
-
-double SecondsSince(Clock::time_point start) {
-  return std::chrono::duration<double>(Clock::now() - start).count();
-}
 
 // Adds up a run of words in eight chains, so that loads and not additions are the limit, and
 // asks for the lines of the run that comes next (null: none is known).
@@ -107,8 +102,6 @@ int64_t PieceCount(uint64_t buffer_bytes, int threads) {
 uint64_t PieceBytes(uint64_t buffer_bytes, int64_t pieces) {
   return buffer_bytes / static_cast<uint64_t>(pieces) / kLine * kLine;
 }
-
-Status AbortedStatus() { return Status(StatusCode::kAborted, "the measurement was aborted"); }
 
 }  // namespace
 

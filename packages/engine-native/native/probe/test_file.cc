@@ -1,10 +1,10 @@
 #include "probe/test_file.h"
 
 #include <cerrno>
-#include <chrono>
 #include <cstring>
 #include <span>
 
+#include "probe/measuring.h"
 #include "util/huge_buffer.h"
 
 #if defined(__linux__)
@@ -18,7 +18,6 @@ namespace thermocline {
 #if defined(__linux__)
 namespace {
 
-using Clock = std::chrono::steady_clock;
 constexpr uint64_t kChunk = 1U << 20;
 constexpr uint64_t kMinBytes = 16 * kChunk;
 constexpr double kWriteSeconds = 3;
@@ -96,7 +95,7 @@ Status TestFile::Write(uint64_t bytes, const std::atomic<bool>* cancel) {
   int error = 0;
   for (bytes_ = 0; error == 0 && bytes_ < bytes; bytes_ += kChunk) {
     if (cancel != nullptr && *cancel) {
-      return Status(StatusCode::kAborted, "the measurement was aborted");
+      return AbortedStatus();
     }
     if (bytes_ >= kMinBytes && Clock::now() > end) break;
     FillNoise(data, bytes_ + 1);
