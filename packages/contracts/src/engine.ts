@@ -1,11 +1,13 @@
 import type { Tier } from './hardware-info.js';
 import type { ModelInfo } from './model-info.js';
 import type { PlacementPlan } from './placement-plan.js';
+import type { PredictorSet } from './predictor-set.js';
 
 /**
  * How the FFN is computed. `dense`: every neuron, the reference. `exact`: skips only neurons
- * whose activation is exactly zero (ReLU family), lossless. `predicted` and `threshold` are
- * named by the design and refused with `MODE_UNSUPPORTED` by engines that lack them.
+ * whose activation is exactly zero (ReLU family), lossless. `predicted`: predictors choose the
+ * neurons (ReLU family). `threshold`: skips neurons whose gate is small, by a predictor set of
+ * gates (SiLU, GELU). The last two need a predictor set and lose something.
  */
 export const MODES = ['dense', 'exact', 'predicted', 'threshold'] as const;
 export type Mode = (typeof MODES)[number];
@@ -35,6 +37,7 @@ export interface EngineInfo {
   fingerprint: string;
   /** The mode used when a call names none: `exact` for the ReLU family, else `dense`. */
   defaultMode: Mode;
+  /** Those that can be asked for now. */
   modes: Mode[];
   threads: number;
   /** The kernel set in use, such as `avx512-vnni`. */
@@ -102,6 +105,26 @@ export interface StepStats {
   /** Neuron firings counted, and neurons × tokens, per layer. */
   fired: number[];
   neurons: number[];
+  /** Neurons chosen to be computed, summed over tokens, per layer: all of them but in lossy modes. */
+  computed: number[];
+  /** The predictors' part of `bytesRead` and of `timeMs`, per layer. */
+  predictorBytes: number[];
+  predictorMs: number[];
+}
+
+/**
+ * How predictions compare with what fires, from the very hidden states that a sparse model has.
+ * Sums over tokens, per layer.
+ */
+export interface PredictionAudit {
+  tokens: number;
+  firing: number[];
+  predicted: number[];
+  /** Predicted and firing. */
+  hits: number[];
+  /** Σ |h|·‖down column‖ over what fires, and over the hits. */
+  firingValue: number[];
+  hitValue: number[];
 }
 
 export interface GenerateResult {
@@ -124,6 +147,8 @@ export interface EvaluateOptions {
   mode?: Mode;
   /** At which of the given tokens logits are wanted; default `last`. */
   logits?: 'none' | 'last' | 'all' | readonly number[];
+  /** Also compute what truly fires, and compare; the logits stay the same. */
+  audit?: boolean;
   signal?: AbortSignal;
 }
 
@@ -131,6 +156,8 @@ export interface Evaluation {
   /** [positions wanted][vocab] */
   logits: Float32Array[];
   stats: StepStats;
+  /** When asked for. */
+  audit?: PredictionAudit;
 }
 
 /** One timeline with its KV cache. Calls on one session are carried out in order. */
@@ -186,10 +213,12 @@ export interface Engine {
   /** Several sessions in one pass over the weights; each row as if it were alone. */
   step(
     items: readonly StepItem[],
-    options?: { mode?: Mode; signal?: AbortSignal },
+    options?: { mode?: Mode; audit?: boolean; signal?: AbortSignal },
   ): Promise<Evaluation[]>;
   /** Re-lays the neurons between tokens; sessions keep their timelines. */
   setPlan(plan: PlacementPlan | null): Promise<void>;
+  /** Takes other predictors between tokens, and with them the modes that need them; `null`: none. */
+  setPredictors(predictors: PredictorSet | null): Promise<void>;
   memory(): TierMemory[];
   /** Ends running work, closes the sessions, frees the weights. Safe at any moment, and twice. */
   close(): Promise<void>;

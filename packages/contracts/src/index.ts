@@ -25,14 +25,27 @@ export {
 export { hasExactZeros, type ModelInfo, parseModelInfo } from './model-info.js';
 export * from './placement-plan.js';
 export {
+  CALIBRATION_COLUMNS,
+  type GatePredictor,
   type HeldOutQuality,
   type LayerPredictor,
   type LowRankPredictor,
+  PREDICTOR_KINDS,
+  type PredictorKind,
+  predictorBytes,
+  predictorWeights,
+  type SignPredictor,
+} from './predictor-layer.js';
+export * from './predictor-math.js';
+export {
+  BLOCK_COLUMNS,
+  matrixBytes,
   PREDICTOR_TYPES,
   type PredictorMatrix,
   type PredictorType,
-} from './predictor-layer.js';
+} from './predictor-matrix.js';
 export {
+  type MeasuredLoss,
   PREDICTOR_SET_FORMAT,
   type PredictorSet,
   readPredictorSet,

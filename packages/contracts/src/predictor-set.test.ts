@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { LowRankPredictor } from './predictor-layer.js';
+import type { PredictorMatrix } from './predictor-matrix.js';
 import { type PredictorSet, readPredictorSet, writePredictorSet } from './predictor-set.js';
 import { artifactSuite } from './testing/artifact-suite.js';
 import { predictorCodec } from './testing/codecs.js';
@@ -23,16 +24,26 @@ describe('predictor set', () => {
   it.each<[string, (set: PredictorSet) => void]>([
     ['layers', (set) => set.layers.pop()],
     ['first layer', (set) => Object.assign(layer(set, 0), { reads: 'previous-layer' })],
-    ['of 16 values', (set) => Object.assign(layer(set, 0).down, { columns: 15 })],
+    ['of 32 values', (set) => Object.assign(layer(set, 0).down, { columns: 15 })],
     ['of 8 neurons', (set) => Object.assign(layer(set, 0).up, { rows: 9 })],
     ['up takes', (set) => Object.assign(layer(set, 0).up, { columns: 5 })],
+    ['32 columns at a time', (set) => Object.assign(layer(set, 4), odd(layer(set, 4)))],
+    ['3 scales of 32', (set) => Object.assign(layer(set, 4).down, { scale: new Uint16Array(3) })],
+    ['a scale of down is not', (set) => scaleOf(set, 11).fill(0x7c00)],
+    ['of Q4_0', (set) => Object.assign(layer(set, 11).up, { values: new Uint8Array(3) })],
+    ['signs are not', (set) => Object.assign(layer(set, 6), { signs: new Uint8Array(3) })],
+    ['reads its own', (set) => Object.assign(layer(set, 7), { reads: 'previous-layer' })],
+    ['points × 4', (set) => Object.assign(layer(set, 0), { calibration: new Float32Array(6) })],
+    ['does not ascend', (set) => layer(set, 0).calibration?.fill(0.5)],
+    ['differ in recall', (set) => layer(set, 3).calibration?.fill(0.5, 0, 1)],
+    ['perplexity', (set) => Object.assign(set.measured?.[0] as object, { perplexity: 0 })],
     ['not finite', (set) => layer(set, 0).down.values.fill(Number.NaN, 0, 1)],
     ['not finite', (set) => layer(set, 1).up.values.fill(0x7c00, 3, 4)],
     ['not finite', (set) => layer(set, 2).up.values.fill(0xff80, 3, 4)],
-    ['not finite', (set) => layer(set, 3).up.scale?.fill(Number.POSITIVE_INFINITY)],
-    ['has a scale', (set) => delete layer(set, 3).down.scale],
-    ['has a scale', (set) => Object.assign(layer(set, 0).down, { scale: new Float32Array(4) })],
-    ['scales for', (set) => Object.assign(layer(set, 3).down, { scale: new Float32Array(3) })],
+    ['not finite', (set) => scaleOf(set, 3).fill(Number.POSITIVE_INFINITY)],
+    ['no scales', (set) => Reflect.deleteProperty(layer(set, 3).down, 'scale')],
+    ['has no scale', (set) => Object.assign(layer(set, 0).down, { scale: new Float32Array(4) })],
+    ['3 scales of', (set) => Object.assign(layer(set, 3).down, { scale: new Float32Array(3) })],
     ['thresholds', (set) => Object.assign(layer(set, 7), { threshold: new Float32Array(2) })],
     ['threshold is not', (set) => layer(set, 7).threshold.fill(Number.NaN)],
     ['recallCount', (set) => Object.assign(layer(set, 0).heldOut as object, { recallCount: 1.5 })],
@@ -53,7 +64,7 @@ describe('predictor set', () => {
     ['must describe 12', ({ metadata }) => metadata.set('predictors', '[]')],
     ['threshold" is missing', (parts) => rename(tensor(parts, 'layers.4.threshold'))],
     ['down_scale" is missing', (parts) => rename(tensor(parts, 'layers.3.down_scale'))],
-    ['not a matrix', (parts) => Object.assign(tensor(parts, 'layers.3.down'), { shape: [64] })],
+    ['not a matrix', (parts) => Object.assign(tensor(parts, 'layers.3.down'), { shape: [1024] })],
     [
       'weights cannot have',
       (parts) => Object.assign(tensor(parts, 'layers.1.up'), { type: 'U16' }),
@@ -70,13 +81,23 @@ describe('predictor set', () => {
   it('tells a layer without a predictor from one whose predictor is lost', async () => {
     await writePredictorSet(path, samplePredictors());
     expect((await readPredictorSet(path)).layers[5]).toEqual({ kind: 'none' });
-    await rewrite(path, (parts) => rename(tensor(parts, 'layers.6.up')));
+    await rewrite(path, (parts) => rename(tensor(parts, 'layers.8.up')));
     await expect(readPredictorSet(path)).rejects.toMatchObject({ code: 'ARTIFACT_CORRUPT' });
   });
 });
 
 function layer(set: PredictorSet, index: number): LowRankPredictor {
   return set.layers[index] as LowRankPredictor;
+}
+
+/** The same with a rank that blocks of 32 do not divide. */
+function odd({ down, up }: LowRankPredictor) {
+  const sized = { values: new Int8Array(40 * down.columns), scale: new Uint16Array(40) };
+  return { down: { ...down, ...sized, rows: 40 }, up: { ...up, columns: 40 } };
+}
+
+function scaleOf(set: PredictorSet, index: number): Float32Array | Uint16Array {
+  return (layer(set, index).down as Extract<PredictorMatrix, { scale: unknown }>).scale;
 }
 
 function rename(tensor: ArtifactParts['tensors'][number]): void {

@@ -10,6 +10,7 @@ import {
   type ObserveOptions,
   PipelineError,
   type PlacementPlan,
+  type PredictorSet,
   type SessionOptions,
   type StepItem,
   type SumOptions,
@@ -182,6 +183,12 @@ export class NativeEngine implements Engine, ActivationSource {
     const layers = plan === null ? [] : this.#checkPlan(plan);
     this.#requireOpen();
     await settle(() => native().setPlan(this.#handle, layers), { argument: 'plan' });
+  }
+
+  /** Not yet: the modes that need predictors are on their way. */
+  setPredictors(_predictors: PredictorSet | null): Promise<void> {
+    const reason = 'this engine runs no predictors yet';
+    return Promise.reject(new PipelineError('MODE_UNSUPPORTED', `${reason}.`, { reason }));
   }
 
   /**

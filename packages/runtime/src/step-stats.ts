@@ -1,14 +1,21 @@
 import { type StepStats, TIERS } from '@thermocline/contracts';
 
+/** What is counted by layer. */
+const BY_LAYER = ['fired', 'neurons', 'computed', 'predictorBytes', 'predictorMs'] as const;
+
 /** The stats of no step at all, to add to. */
 export function noStats(layers: number): StepStats {
+  const zeros = () => new Array<number>(layers).fill(0);
   return {
     tokens: 0,
     timeMs: 0,
     bytesRead: { gpu: 0, cpu: 0, flash: 0 },
     ffnBytesRead: { gpu: 0, cpu: 0, flash: 0 },
-    fired: new Array<number>(layers).fill(0),
-    neurons: new Array<number>(layers).fill(0),
+    fired: zeros(),
+    neurons: zeros(),
+    computed: zeros(),
+    predictorBytes: zeros(),
+    predictorMs: zeros(),
   };
 }
 
@@ -20,9 +27,10 @@ export function addStats(sum: StepStats, step: StepStats): void {
     sum.bytesRead[tier] += step.bytesRead[tier];
     sum.ffnBytesRead[tier] += step.ffnBytesRead[tier];
   }
-  for (const layer of sum.fired.keys()) {
-    sum.fired[layer] = (sum.fired[layer] ?? 0) + (step.fired[layer] ?? 0);
-    sum.neurons[layer] = (sum.neurons[layer] ?? 0) + (step.neurons[layer] ?? 0);
+  for (const what of BY_LAYER) {
+    for (const layer of sum[what].keys()) {
+      sum[what][layer] = (sum[what][layer] ?? 0) + (step[what]?.[layer] ?? 0);
+    }
   }
 }
 

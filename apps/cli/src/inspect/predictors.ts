@@ -1,4 +1,4 @@
-import { type LayerPredictor, readPredictorSet } from '@thermocline/contracts';
+import { type LayerPredictor, predictorBytes, readPredictorSet } from '@thermocline/contracts';
 import { formatBytes } from '@thermocline/runtime';
 import { formatShare } from '../format.js';
 import { table } from '../table.js';
@@ -37,13 +37,14 @@ function describe(predictor: LayerPredictor) {
   const none = { reads: null, rank: null, type: null, bytes: 0 };
   const unknown = { recall_value: null, recall_count: null, over_prediction: null };
   if (predictor.kind === 'none') return { kind: predictor.kind, ...none, ...unknown };
-  const { kind, reads, down, up, threshold, heldOut } = predictor;
+  const { kind, reads, heldOut } = predictor;
+  const lowRank = kind === 'trained' || kind === 'factorised';
   return {
     kind,
     reads,
-    rank: down.rows,
-    type: up.type,
-    bytes: down.values.byteLength + up.values.byteLength + threshold.byteLength,
+    rank: lowRank ? predictor.down.rows : null,
+    type: lowRank ? predictor.up.type : null,
+    bytes: predictorBytes(predictor),
     ...(heldOut
       ? {
           recall_value: heldOut.recallValue,

@@ -8,15 +8,29 @@ import type { ArtifactOrigin } from '../artifact-origin.js';
 import { SKETCH_EMPTY, SKETCH_HASHES } from '../coactivation.js';
 import type { ModelInfo } from '../model-info.js';
 import type { PlacementPlan } from '../placement-plan.js';
-import type { LayerPredictor, PredictorMatrix } from '../predictor-layer.js';
-import type { PredictorSet } from '../predictor-set.js';
+import type { LayerPredictor } from '../predictor-layer.js';
+import {
+  BLOCK_COLUMNS,
+  PREDICTOR_TYPES,
+  type PredictorMatrix,
+  type PredictorType,
+} from '../predictor-matrix.js';
+import type { MeasuredLoss, PredictorSet } from '../predictor-set.js';
 
 // Twelve layers, so that a reader which sorts them as text (10 before 2) is found out, and a
 // different number of neurons in each, so that one which takes a neighbour's is found out too.
 const LAYERS = 12;
 const TOKENS = 5_000_000_000;
-const RANK = 4;
-const D_MODEL = 16;
+// Those of types that go by blocks of 32 columns.
+const RANK = 32;
+const D_MODEL = 32;
+/** A predictor of every kind and type; the rest are `trained` and `factorised` in turn. */
+const SAMPLE_KINDS = Array.from({ length: LAYERS }, (_, layer) => {
+  if (layer === 5) return 'none';
+  if (layer === 6) return 'signs';
+  if (layer === 7) return 'gate';
+  return layer % 2 === 0 ? 'trained' : 'factorised';
+});
 
 /** The model the samples are of. */
 export function sampleModel(): ModelInfo {
@@ -125,22 +139,48 @@ export function samplePlan(): PlacementPlan {
 
 export function samplePredictors(): PredictorSet {
   const random = sequence(3);
-  const types = ['F32', 'F16', 'BF16', 'I8'] as const;
   const layers = sampleModel().n_ff.map((neurons, layer): LayerPredictor => {
-    if (layer === 5) return { kind: 'none' };
-    const type = types[layer % types.length] as (typeof types)[number];
+    const kind = SAMPLE_KINDS[layer] ?? 'none';
+    if (kind === 'none') return { kind };
+    const reads = layer >= 8 ? 'previous-layer' : 'same-layer';
+    const heldOut = {
+      recallCount: 0.9375,
+      recallValue: 0.96875,
+      overPrediction: 1.25,
+      tokens: 8192,
+    };
+    const common = {
+      reads,
+      ...(layer % 2 === 0 && { heldOut: { ...heldOut, density: 0.125 } }),
+      ...(layer >= 8 && { sameLayer: heldOut }),
+      threshold: new Float32Array(layer < 6 ? 1 : neurons).map(() => random(64) / 64),
+      ...(layer % 3 === 0 && { calibration: sampleCalibration(layer) }),
+    } as const;
+    if (kind === 'gate') return { ...common, kind, reads: 'same-layer' };
+    if (kind === 'signs')
+      return { ...common, kind, signs: randomBytes((neurons * D_MODEL) / 8, random) };
+    const type = PREDICTOR_TYPES[layer % PREDICTOR_TYPES.length] as PredictorType;
     return {
-      kind: layer % 2 === 0 ? 'trained' : 'factorised',
-      reads: layer >= 8 ? 'previous-layer' : 'same-layer',
-      ...(layer % 2 === 0 && {
-        heldOut: { recallCount: 0.9375, recallValue: 0.96875, overPrediction: 1.25, tokens: 8192 },
-      }),
+      ...common,
+      kind,
       down: matrix(type, RANK, D_MODEL, random),
       up: matrix(type, neurons, RANK, random),
-      threshold: new Float32Array(layer < 6 ? 1 : neurons).map(() => random(64) / 64),
     };
   });
-  return { ...sampleOrigin('sample trainer'), layers };
+  const loss = { perplexity: 8.0625, densePerplexity: 8, tokens: 8192 };
+  const measured: MeasuredLoss[] = [
+    { ...loss, mode: 'predicted', recall: 0.96875 },
+    { ...loss, mode: 'threshold', sparsity: 0.5 },
+  ];
+  return { ...sampleOrigin('sample trainer'), layers, measured };
+}
+
+function sampleCalibration(layer: number): Float32Array {
+  return Float32Array.of(0.875, 0.125, layer / 64, 0.90625, 0.96875, 0.25, -layer / 64, 0.984375);
+}
+
+function randomBytes(length: number, random: (below: number) => number): Uint8Array {
+  return new Uint8Array(length).map(() => random(256));
 }
 
 function sampleOrigin(tool: string): ArtifactOrigin {
@@ -167,6 +207,12 @@ function matrix(
     const values = new Int8Array(length).map(() => random(255) - 127);
     const scale = new Float32Array(rows).map(() => (1 + random(7)) / 512);
     return { type, rows, columns, values, scale };
+  }
+  if (type === 'Q8_0' || type === 'Q4_0') {
+    const scale = new Uint16Array(length / BLOCK_COLUMNS).map(() => 0x1000 | random(0x400));
+    return type === 'Q8_0'
+      ? { type, rows, columns, values: new Int8Array(length).map(() => random(255) - 127), scale }
+      : { type, rows, columns, values: randomBytes(length / 2, random), scale };
   }
   // Bits of halves below 2 in magnitude, of either sign, in either 16-bit format.
   const values = new Uint16Array(length).map(() => random(0x3c00) | (random(2) << 15));
