@@ -16,4 +16,12 @@ uint64_t AvailableMemoryBytes() {
   return static_cast<uint64_t>(kib) * 1024;
 }
 
+Status RequireMemory(uint64_t bytes, const std::string& what) {
+  const uint64_t available = AvailableMemoryBytes();
+  if (available == 0 || bytes <= available) return Status::Ok();
+  return Status(StatusCode::kOutOfMemory, what + " needs " + std::to_string(bytes) +
+                                              " bytes, the system has " +
+                                              std::to_string(available) + " bytes available");
+}
+
 }  // namespace thermocline
