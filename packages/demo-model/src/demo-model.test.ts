@@ -4,7 +4,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
-import { DEMO_MODEL, demoModelPath, demoTexts } from './index.js';
+import { DEMO_MODEL, demoModelPath, demoTexts, demoTrainingText } from './index.js';
 
 const FOLDER = fileURLToPath(new URL('..', import.meta.url));
 
@@ -24,6 +24,14 @@ describe('the demo model', () => {
     const [stories, shakespeare] = demoTexts().map(({ path }) => readFileSync(path, 'utf8'));
     expect(stories?.split('\n<|endoftext|>\n')).toHaveLength(40);
     expect(shakespeare).toMatch(/^First Citizen:\n/);
+  });
+
+  it('comes with a text to train on, none of it in the one that is held out', () => {
+    const documents = (path: string) => readFileSync(path, 'utf8').split('\n<|endoftext|>\n');
+    const [stories = ''] = demoTexts().map(({ path }) => path);
+    const training = documents(demoTrainingText());
+    expect(training.length).toBeGreaterThan(100);
+    expect(documents(stories).filter((story) => training.includes(story))).toEqual([]);
   });
 
   it('comes with the small OPT model that the tests use', () => {

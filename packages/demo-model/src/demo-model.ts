@@ -34,3 +34,13 @@ export function demoTexts(): { name: string; path: string }[] {
   const folder = join(dirname(fileURLToPath(import.meta.url)), '..', 'texts');
   return ['stories', 'shakespeare'].map((name) => ({ name, path: join(folder, `${name}.txt`) }));
 }
+
+/**
+ * A text to train predictors on: stories that the model itself was trained on, about 130,000 tokens.
+ *
+ * @example
+ * const corpus = await openCorpus([{ path: demoTrainingText() }]);
+ */
+export function demoTrainingText(): string {
+  return join(dirname(fileURLToPath(import.meta.url)), '..', 'texts', 'training.txt');
+}

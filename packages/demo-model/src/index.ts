@@ -1,1 +1,1 @@
-export { DEMO_MODEL, demoModelPath, demoTexts } from './demo-model.js';
+export { DEMO_MODEL, demoModelPath, demoTexts, demoTrainingText } from './demo-model.js';
