@@ -136,6 +136,10 @@ struct Kernels {
   void (*attention_mix)(const float* p, KvView values, float* out);
 
   void (*f32_to_f16)(const float* x, int64_t n, uint16_t* out);  // round to nearest even
+  // scores[i] = columns whose signs agree in x and row i, less those that differ. Rows and x are
+  // [words] of one bit per column, set for negative, with bits from `columns` on zero.
+  void (*sign_scores)(const uint64_t* rows, int64_t n, int64_t words, int64_t columns,
+                      const uint64_t* x, float* scores);
   // Dequantises or widens one row of a RowMatrix (token embeddings).
   void (*widen_row)(const RowMatrix& w, int64_t row, float* out);
 };

@@ -20,7 +20,7 @@ namespace {
 #define TC_REST_OF_SET(set)                                                                  \
   set::AccumulateNeurons, set::AddNeurons, set::Quantize, set::RmsNorm, set::LayerNorm,      \
       set::Activate, set::Add, set::AttentionScores, set::Softmax, set::AttentionMix,        \
-      set::F32ToF16, set::WidenRow
+      set::F32ToF16, set::SignScores, set::WidenRow
 #endif
 #if TC_X86_KERNELS
 constexpr Kernels kAvx512Vnni = {"avx512-vnni", avx512::MatmulVnni, TC_REST_OF_SET(avx512)};

@@ -224,6 +224,28 @@ void CheckAdd(const Kernels& k) {
 
 }  // namespace
 
+void CheckSigns(const Kernels& k) {
+  Random random(9);
+  for (const int64_t words : {1, 2, 3, 8, 65}) {
+    const int64_t n = 5;
+    std::vector<uint64_t> rows(static_cast<size_t>(n * words));
+    std::vector<uint64_t> x(static_cast<size_t>(words));
+    for (uint64_t& v : rows) v = static_cast<uint64_t>(random.Below(int64_t{1} << 62)) * 5;
+    for (uint64_t& v : x) v = static_cast<uint64_t>(random.Below(int64_t{1} << 62)) * 3;
+    std::vector<float> scores(static_cast<size_t>(n));
+    k.sign_scores(rows.data(), n, words, 64 * words, x.data(), scores.data());
+    for (int64_t i = 0; i < n; ++i) {
+      int64_t expected = 0;
+      for (int64_t c = 0; c < 64 * words; ++c) {
+        const uint64_t both = rows[static_cast<size_t>(i * words + c / 64)] ^
+                              x[static_cast<size_t>(c / 64)];
+        expected += (both >> (c % 64)) % 2 == 0 ? 1 : -1;
+      }
+      EXPECT_EQ(scores[static_cast<size_t>(i)], static_cast<float>(expected));
+    }
+  }
+}
+
 void CheckElementwise(const Kernels& kernels) {
   CheckActivate(kernels);
   CheckNorms(kernels);
@@ -232,6 +254,7 @@ void CheckElementwise(const Kernels& kernels) {
   CheckF16(kernels);
   CheckWiden(kernels);
   CheckAdd(kernels);
+  CheckSigns(kernels);
 }
 
 }  // namespace thermocline

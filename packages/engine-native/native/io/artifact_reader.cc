@@ -2,6 +2,9 @@
 
 #include <algorithm>
 #include <cmath>
+#include <optional>
+#include <span>
+#include <utility>
 
 #include "io/text.h"
 
@@ -9,6 +12,7 @@ namespace thermocline {
 namespace {
 
 constexpr int64_t kMagnitudeBins = 256;
+constexpr int64_t kBlockColumns = 32;  // that share a scale in Q8_0 and Q4_0
 
 std::string InLayer(int64_t layer) { return " in layer " + std::to_string(layer); }
 
@@ -70,85 +74,146 @@ Result<LayerPlacement> ReadPlacement(const Artifact& artifact, int64_t layer, in
   return result;
 }
 
-// A 16-bit float whose exponent bits are all set is infinite or not a number.
-bool AllFinite(const PredictorMatrix& matrix) {
-  if (matrix.type == PredictorType::kI8) return true;
-  if (matrix.type == PredictorType::kF32) {
-    for (size_t i = 0; i < matrix.values.size(); i += 4) {
-      float value = 0;
-      std::memcpy(&value, matrix.values.data() + i, 4);
-      if (!std::isfinite(value)) return false;
-    }
-    return true;
-  }
-  const uint16_t exponent = matrix.type == PredictorType::kF16 ? 0x7C00 : 0x7F80;
-  for (size_t i = 0; i < matrix.values.size(); i += 2) {
-    uint16_t bits = 0;
-    std::memcpy(&bits, matrix.values.data() + i, 2);
-    if ((bits & exponent) == exponent) return false;
-  }
-  return true;
+bool AllFinite(std::span<const float> values) {
+  return std::all_of(values.begin(), values.end(), [](float v) { return std::isfinite(v); });
 }
 
-bool AllFinite(const std::vector<float>& values) {
-  return std::all_of(values.begin(), values.end(), [](float v) { return std::isfinite(v); });
+// A 16-bit float whose exponent bits are all set is infinite or not a number.
+bool AllFinite(std::span<const uint16_t> values, uint16_t exponent) {
+  return std::none_of(values.begin(), values.end(),
+                      [exponent](uint16_t bits) { return (bits & exponent) == exponent; });
+}
+
+constexpr uint16_t kF16Exponent = 0x7C00;
+constexpr uint16_t kBF16Exponent = 0x7F80;
+
+bool AllFinite(const PredictorMatrix& matrix) {
+  // Vectors of bytes are aligned for every element type.
+  const auto* const data = matrix.values.data();
+  switch (matrix.type) {
+    case PredictorType::kF32:
+      return AllFinite({reinterpret_cast<const float*>(data), matrix.values.size() / 4});
+    case PredictorType::kF16:
+    case PredictorType::kBF16:
+      return AllFinite({reinterpret_cast<const uint16_t*>(data), matrix.values.size() / 2},
+                       matrix.type == PredictorType::kF16 ? kF16Exponent : kBF16Exponent);
+    case PredictorType::kI8: return AllFinite(matrix.scale);
+    case PredictorType::kQ8_0:
+    case PredictorType::kQ4_0: return AllFinite(matrix.block_scale, kF16Exponent);
+  }
+  return false;
+}
+
+// Integers are told apart by their scales: one F32 per row, or an F16 per block.
+Result<PredictorType> MatrixType(const Artifact& artifact, const SafetensorsTensor& tensor) {
+  const std::string_view type = tensor.type->name;
+  if (type == "F32") return PredictorType::kF32;
+  if (type == "F16") return PredictorType::kF16;
+  if (type == "BF16") return PredictorType::kBF16;
+  if (type == "U8") return PredictorType::kQ4_0;
+  if (type == "I8") {
+    const SafetensorsTensor* scale = artifact.file().Find(tensor.name + "_scale");
+    const bool in_blocks = scale != nullptr && std::string_view(scale->type->name) == "F16";
+    return in_blocks ? PredictorType::kQ8_0 : PredictorType::kI8;
+  }
+  return artifact.Corrupt("the tensor " + Quoted(tensor.name) + " has the type " +
+                          tensor.type->name + ", which predictor weights cannot have");
 }
 
 Result<PredictorMatrix> ReadMatrix(const Artifact& artifact, const std::string& name) {
   const SafetensorsTensor* tensor = artifact.file().Find(name);
   if (tensor == nullptr) return artifact.Corrupt("the tensor " + Quoted(name) + " is missing");
   PredictorMatrix matrix;
-  const std::string_view type = tensor->type->name;
-  if (type == "F32") {
-    matrix.type = PredictorType::kF32;
-  } else if (type == "F16") {
-    matrix.type = PredictorType::kF16;
-  } else if (type == "BF16") {
-    matrix.type = PredictorType::kBF16;
-  } else if (type == "I8") {
-    matrix.type = PredictorType::kI8;
-  } else {
-    return artifact.Corrupt("the tensor " + Quoted(name) + " has the type " + tensor->type->name +
-                            ", which predictor weights cannot have");
-  }
+  ASSIGN_OR_RETURN(matrix.type, MatrixType(artifact, *tensor));
   if (tensor->shape.size() != 2) {
     return artifact.Corrupt("the tensor " + Quoted(name) + " is not a matrix");
   }
   matrix.rows = tensor->shape[0];
-  matrix.cols = tensor->shape[1];
+  matrix.cols = tensor->shape[1] * (matrix.type == PredictorType::kQ4_0 ? 2 : 1);
+  const bool in_blocks =
+      matrix.type == PredictorType::kQ8_0 || matrix.type == PredictorType::kQ4_0;
+  if (in_blocks && matrix.cols % kBlockColumns != 0) {
+    return artifact.Corrupt("the tensor " + Quoted(name) + " has " + std::to_string(matrix.cols) +
+                            " columns, which cannot be cut into blocks of 32");
+  }
   matrix.values.resize(static_cast<size_t>(tensor->bytes));
   RETURN_IF_ERROR(artifact.file().Read(*tensor, 0, matrix.values));
   if (matrix.type == PredictorType::kI8) {
     ASSIGN_OR_RETURN(matrix.scale, artifact.Read<float>(name + "_scale", "F32", {matrix.rows}));
+  } else if (in_blocks) {
+    ASSIGN_OR_RETURN(matrix.block_scale,
+                     artifact.Read<uint16_t>(name + "_scale", "F16",
+                                             {matrix.rows, matrix.cols / kBlockColumns}));
   }
-  if (!AllFinite(matrix) || !AllFinite(matrix.scale)) {
+  if (!AllFinite(matrix)) {
     return artifact.Corrupt("the tensor " + Quoted(name) + " has a weight that is not finite");
   }
   return matrix;
 }
 
+Status ReadLowRank(const Artifact& artifact, int64_t layer, int64_t n_ff,
+                   LayerPredictor& predictor) {
+  ASSIGN_OR_RETURN(predictor.down, ReadMatrix(artifact, Artifact::LayerTensor(layer, "down")));
+  ASSIGN_OR_RETURN(predictor.up, ReadMatrix(artifact, Artifact::LayerTensor(layer, "up")));
+  const PredictorMatrix& down = predictor.down;
+  const PredictorMatrix& up = predictor.up;
+  if (down.cols == artifact.model().d_model && up.rows == n_ff && down.rows == up.cols &&
+      down.rows >= 1) {
+    return Status::Ok();
+  }
+  return artifact.Corrupt("the predictor's matrices do not fit the model" + InLayer(layer));
+}
+
+Status ReadSigns(const Artifact& artifact, int64_t layer, int64_t n_ff,
+                 LayerPredictor& predictor) {
+  const int64_t d_model = artifact.model().d_model;
+  const int64_t row_bytes = (d_model + 7) / 8;
+  ASSIGN_OR_RETURN(predictor.signs,
+                   artifact.Read<uint8_t>(Artifact::LayerTensor(layer, "signs"), "U8",
+                                          {n_ff, row_bytes}));
+  const int used = static_cast<int>(d_model % 8);
+  if (used == 0) return Status::Ok();
+  const auto last = static_cast<size_t>(row_bytes);
+  for (size_t at = last - 1; at < predictor.signs.size(); at += last) {
+    if (predictor.signs[at] >> used != 0) {
+      return artifact.Corrupt("a sign is of no column" + InLayer(layer));
+    }
+  }
+  return Status::Ok();
+}
+
+std::optional<LayerPredictor::Kind> KindNamed(JsonValue name) {
+  using Kind = LayerPredictor::Kind;
+  constexpr std::pair<const char*, Kind> kNames[] = {{"none", Kind::kNone},
+                                                     {"trained", Kind::kTrained},
+                                                     {"factorised", Kind::kFactorised},
+                                                     {"signs", Kind::kSigns},
+                                                     {"gate", Kind::kGate}};
+  for (const auto& [known, kind] : kNames) {
+    if (name.Equals(known)) return kind;
+  }
+  return std::nullopt;
+}
+
 Result<LayerPredictor> ReadPredictor(const Artifact& artifact, JsonValue description,
                                      int64_t layer) {
+  using Kind = LayerPredictor::Kind;
+  const auto kind = KindNamed(description.Find("kind"));
+  if (!kind) return artifact.Corrupt("the predictor has an unknown kind" + InLayer(layer));
   LayerPredictor result;
-  const JsonValue kind = description.Find("kind");
-  if (kind.Equals("none")) return result;
-  if (!kind.Equals("trained") && !kind.Equals("factorised")) {
-    return artifact.Corrupt("the predictor has an unknown kind" + InLayer(layer));
-  }
-  result.kind = kind.Equals("trained") ? LayerPredictor::Kind::kTrained
-                                       : LayerPredictor::Kind::kFactorised;
+  result.kind = *kind;
+  if (*kind == Kind::kNone) return result;
   const JsonValue reads = description.Find("reads");
   result.reads_previous_layer = reads.Equals("previous-layer");
   if ((!result.reads_previous_layer && !reads.Equals("same-layer")) ||
-      (result.reads_previous_layer && layer == 0)) {
-    return artifact.Corrupt("the predictor reads no hidden state that exists" + InLayer(layer));
+      (result.reads_previous_layer && (layer == 0 || *kind == Kind::kGate))) {
+    return artifact.Corrupt("the predictor reads no hidden state that it could" + InLayer(layer));
   }
-  ASSIGN_OR_RETURN(result.down, ReadMatrix(artifact, Artifact::LayerTensor(layer, "down")));
-  ASSIGN_OR_RETURN(result.up, ReadMatrix(artifact, Artifact::LayerTensor(layer, "up")));
   const int64_t n_ff = artifact.model().n_ff[static_cast<size_t>(layer)];
-  if (result.down.cols != artifact.model().d_model || result.up.rows != n_ff ||
-      result.down.rows != result.up.cols || result.down.rows < 1) {
-    return artifact.Corrupt("the predictor's matrices do not fit the model" + InLayer(layer));
+  if (*kind == Kind::kTrained || *kind == Kind::kFactorised) {
+    RETURN_IF_ERROR(ReadLowRank(artifact, layer, n_ff, result));
+  } else if (*kind == Kind::kSigns) {
+    RETURN_IF_ERROR(ReadSigns(artifact, layer, n_ff, result));
   }
   const std::string name = Artifact::LayerTensor(layer, "threshold");
   const SafetensorsTensor* threshold = artifact.file().Find(name);

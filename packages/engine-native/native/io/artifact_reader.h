@@ -44,24 +44,36 @@ struct PlacementPlan {
   TierBytes budget_bytes;
 };
 
-enum class PredictorType { kF32, kF16, kBF16, kI8 };
+// Q8_0 and Q4_0 as in the engine's files: 32 columns share an F16 scale.
+enum class PredictorType { kF32, kF16, kBF16, kI8, kQ8_0, kQ4_0 };
 
 struct PredictorMatrix {
   PredictorType type = PredictorType::kF32;
   int64_t rows = 0;
-  int64_t cols = 0;
-  std::vector<std::byte> values;  // [rows][cols], little-endian elements of `type`
-  std::vector<float> scale;       // [rows] for I8, else empty
+  int64_t cols = 0;  // a multiple of 32 for Q8_0 and Q4_0
+  // [rows][cols], little-endian elements of `type`; Q4_0: [rows][cols / 2], byte i of each 16 holds
+  // element i of its block low and element i + 16 high, both offset by 8.
+  std::vector<std::byte> values;
+  std::vector<float> scale;           // [rows] for I8, else empty
+  std::vector<uint16_t> block_scale;  // F16 [rows][cols / 32] for Q8_0 and Q4_0, else empty
 };
 
-// score = up · f(down · x), f the identity or (trained) ReLU; fires above threshold.
+// A neuron is predicted to fire where its score is above the threshold.
 struct LayerPredictor {
-  enum class Kind { kNone, kTrained, kFactorised };
-  Kind kind = Kind::kNone;  // none: compute every neuron of this layer
+  enum class Kind {
+    kNone,        // every neuron of this layer is to be computed
+    kTrained,     // score = up · relu(down · x)
+    kFactorised,  // score = up · down · x
+    kSigns,       // score = columns where x and the first matrix's row agree in sign, less the others
+    kGate,        // score = |act(first · x)|, the first matrix being the gate, or up without one
+  };
+  Kind kind = Kind::kNone;
   bool reads_previous_layer = false;
-  PredictorMatrix down;          // [rank][d_model]
+  PredictorMatrix down;          // [rank][d_model]; trained and factorised
   PredictorMatrix up;            // [n_ff][rank]
-  std::vector<float> threshold;  // [1] or [n_ff]
+  // [n_ff][ceil(d_model / 8)]: bit i of byte b is set where the weight in column 8b + i is negative.
+  std::vector<uint8_t> signs;
+  std::vector<float> threshold;  // [1] or [n_ff]; empty for none
 };
 
 struct PredictorSet {

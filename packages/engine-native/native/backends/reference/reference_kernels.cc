@@ -218,6 +218,15 @@ void ToF16(const float* x, int64_t n, uint16_t* out) {
   for (int64_t i = 0; i < n; ++i) out[i] = F32ToF16(x[i]);
 }
 
+void SignScores(const uint64_t* rows, int64_t n, int64_t words, int64_t columns, const uint64_t* x,
+                float* scores) {
+  for (int64_t i = 0; i < n; ++i) {
+    int64_t differ = 0;
+    for (int64_t w = 0; w < words; ++w) differ += std::popcount(rows[i * words + w] ^ x[w]);
+    scores[i] = static_cast<float>(columns - 2 * differ);
+  }
+}
+
 void WidenRow(const RowMatrix& w, int64_t row, float* out) {
   const std::byte* const from = w.data + row * w.row_bytes;
   const std::byte* const scales = from + QuantBytes(w.type, w.cols);
@@ -230,7 +239,8 @@ void WidenRow(const RowMatrix& w, int64_t row, float* out) {
 
 constexpr Kernels kReference = {
     "scalar", Matmul,  AccumulateNeurons, AddNeurons, Quantize,     RmsNorm, LayerNorm, Activate,
-    Add,      AttentionScores, Softmax,   AttentionMix, ToF16,      WidenRow,
+    Add,      AttentionScores, Softmax,   AttentionMix, ToF16,      SignScores,
+    WidenRow,
 };
 
 }  // namespace

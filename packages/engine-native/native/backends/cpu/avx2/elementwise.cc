@@ -1,6 +1,7 @@
 #include "backends/cpu/avx2/vector.h"
 #include "backends/cpu/avx2/avx2.h"
 #include "backends/cpu/elementwise.h"
+#include "backends/cpu/signs.h"
 
 namespace thermocline::avx2 {
 
@@ -26,6 +27,11 @@ void Add(const float* x, int64_t n, float* y) { AddTo(x, n, y); }
 void Softmax(float* x, int64_t n) { SoftmaxOf(x, n); }
 
 void F32ToF16(const float* x, int64_t n, uint16_t* out) { NarrowToF16(x, n, out); }
+
+void SignScores(const uint64_t* rows, int64_t n, int64_t words, int64_t columns, const uint64_t* x,
+                float* scores) {
+  ScoreSigns(rows, n, words, columns, x, scores);
+}
 
 void WidenRow(const RowMatrix& w, int64_t row, float* out) { WidenAnyType(w, row, out); }
 

@@ -23,6 +23,8 @@ void AttentionScores(const float* q, KvView keys, float scale, float* scores);
 void Softmax(float* x, int64_t n);
 void AttentionMix(const float* p, KvView values, float* out);
 void F32ToF16(const float* x, int64_t n, uint16_t* out);
+void SignScores(const uint64_t* rows, int64_t n, int64_t words, int64_t columns, const uint64_t* x,
+                float* scores);
 void WidenRow(const RowMatrix& w, int64_t row, float* out);
 
 }  // namespace thermocline::avx512
