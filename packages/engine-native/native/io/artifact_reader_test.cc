@@ -71,16 +71,69 @@ TEST(Artifacts, Plan) {
 }
 
 TEST(Artifacts, Predictors) {
+  using Kind = LayerPredictor::Kind;
+  using Type = PredictorType;
   const auto set = ReadPredictorSet(Golden("predictor-set"));
   ASSERT_OK(set);
   ASSERT_EQ(set->layers.size(), 12U);
-  EXPECT_TRUE(set->layers[0].kind == LayerPredictor::Kind::kTrained);
-  EXPECT_TRUE(set->layers[1].kind == LayerPredictor::Kind::kFactorised);
-  EXPECT_TRUE(set->layers[5].kind == LayerPredictor::Kind::kNone);
-  EXPECT_TRUE(set->layers[3].up.type == PredictorType::kI8);
-  EXPECT_EQ(set->layers[3].up.scale.size(), 23U);
-  EXPECT_TRUE(set->layers[8].reads_previous_layer);
+  constexpr Kind kKinds[] = {Kind::kTrained, Kind::kFactorised, Kind::kTrained, Kind::kFactorised,
+                             Kind::kTrained, Kind::kNone,       Kind::kSigns,   Kind::kGate};
+  for (size_t i = 0; i < std::size(kKinds); ++i) EXPECT_TRUE(set->layers[i].kind == kKinds[i]);
+  constexpr std::pair<size_t, Type> kTypes[] = {{0, Type::kF32},   {1, Type::kF16},
+                                                {2, Type::kBF16},  {3, Type::kI8},
+                                                {4, Type::kQ8_0},  {11, Type::kQ4_0}};
+  for (const auto& [layer, type] : kTypes) {
+    const PredictorMatrix& up = set->layers[layer].up;
+    EXPECT_TRUE(up.type == type);
+    EXPECT_EQ(up.rows, static_cast<int64_t>(8 + 5 * layer));
+    EXPECT_EQ(up.cols, 32);
+    const bool in_blocks = type == Type::kQ8_0 || type == Type::kQ4_0;
+    EXPECT_EQ(up.scale.size(), type == Type::kI8 ? 23U : 0U);
+    EXPECT_EQ(up.block_scale.size(), in_blocks ? 8 + 5 * layer : 0U);
+  }
+  EXPECT_EQ(set->layers[6].signs.size(), 38U * 4U);
   EXPECT_EQ(set->layers[7].threshold.size(), 43U);
+  EXPECT_TRUE(set->layers[5].threshold.empty());
+  EXPECT_TRUE(set->layers[8].reads_previous_layer);
+  EXPECT_FALSE(set->layers[7].reads_previous_layer);
+}
+
+// A predictor set of one layer with 2 neurons and d_model 4, whose one predictor is as described
+// and whose tensors are U8 [2, 1] signs and an F32 [1] threshold.
+std::string SetOfSigns(const std::string& description, const std::string& signs) {
+  const std::string quoted_description = [&] {
+    std::string out;
+    for (const char c : "[" + description + "]") out += c == '"' ? "\\\"" : std::string(1, c);
+    return out;
+  }();
+  const std::string header =
+      R"({"__metadata__":{"format":"thermocline.predictor-set","format_version":"1",)"
+      R"("fingerprint":"ff","model":"{\"arch\":\"llama\",\"layers\":1,\"d_model\":4,)"
+      R"(\"n_ff\":[2],\"experts\":1}","predictors":")" +
+      quoted_description +
+      R"("},"layers.0.threshold":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},)"
+      R"("layers.0.signs":{"dtype":"U8","shape":[2,1],"data_offsets":[4,6]}})";
+  std::string bytes(8, '\0');
+  const uint64_t length = header.size();
+  std::memcpy(bytes.data(), &length, sizeof length);
+  return bytes + header + std::string(4, '\0') + signs;
+}
+
+TEST(Artifacts, RefusesPredictorsThatCannotBe) {
+  const TempFolder folder;
+  const auto read = [&](const std::string& description, const std::string& signs) {
+    return ReadPredictorSet(folder.Write("set", SetOfSigns(description, signs)));
+  };
+  const std::string signs = R"({"kind":"signs","reads":"same-layer"})";
+  EXPECT_OK(read(signs, "\x0F\x01"));
+  const auto corrupt = StatusCode::kArtifactCorrupt;
+  EXPECT_STATUS(read(signs, "\x0F\x11"), corrupt);  // a fifth column
+  EXPECT_STATUS(read(R"({"kind":"sign","reads":"same-layer"})", "12"), corrupt);
+  EXPECT_STATUS(read(R"({"kind":"signs","reads":"previous-layer"})", "\x01\x01"), corrupt);
+  EXPECT_STATUS(read(R"({"kind":"signs"})", "\x01\x01"), corrupt);
+  EXPECT_STATUS(read(R"({"kind":"trained","reads":"same-layer"})", "\x01\x01"), corrupt);
+  EXPECT_OK(read(R"({"kind":"gate","reads":"same-layer"})", "\x01\x01"));
+  EXPECT_STATUS(read(R"({"kind":"gate","reads":"previous-layer"})", "\x01\x01"), corrupt);
 }
 
 TEST(Artifacts, RefusesOtherFormatsVersionsAndModels) {
@@ -123,6 +176,11 @@ TEST(Artifacts, RefusesValuesThatMakeNoSense) {
   EXPECT_STATUS(WithValue("activation-profile", "layers.0.abs_sum", std::nan(""), profile),
                 corrupt);
   EXPECT_STATUS(WithValue<uint16_t>("predictor-set", "layers.1.down", 0x7C00, set), corrupt);
+  for (const char* scale : {"layers.4.up_scale", "layers.11.down_scale"}) {
+    EXPECT_STATUS(WithValue<uint16_t>("predictor-set", scale, 0xFE00, set), corrupt);
+  }
+  EXPECT_STATUS(WithValue<uint32_t>("predictor-set", "layers.3.up_scale", 0x7FC00000, set),
+                corrupt);
   EXPECT_STATUS(WithValue<uint32_t>("predictor-set", "layers.0.threshold", 0x7F800000, set),
                 corrupt);
 }
