@@ -23,6 +23,7 @@ export {
   writeHardwareInfo,
 } from './hardware-info.js';
 export { hasExactZeros, type ModelInfo, parseModelInfo } from './model-info.js';
+export { modelParameters } from './model-parameters.js';
 export * from './placement-plan.js';
 export {
   CALIBRATION_COLUMNS,
@@ -58,3 +59,10 @@ export {
   type TensorInfo,
   type TensorType,
 } from './tensor.js';
+export {
+  ASSUMED_TYPE,
+  blockType,
+  rowBytes,
+  type WeightRole,
+  weightType,
+} from './weight-types.js';

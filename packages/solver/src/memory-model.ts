@@ -1,5 +1,11 @@
-import type { KvType, ModelInfo } from '@thermocline/contracts';
-import { ASSUMED_TYPE, rowBytes, type WeightRole, weightType } from './weight-types.js';
+import {
+  ASSUMED_TYPE,
+  type KvType,
+  type ModelInfo,
+  rowBytes,
+  type WeightRole,
+  weightType,
+} from '@thermocline/contracts';
 
 /** Tokens that the engine takes through the weights at once; its working memory is made for them. */
 const BATCH_TOKENS = 256;

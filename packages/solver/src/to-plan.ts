@@ -1,4 +1,9 @@
-import type { ActivationProfile, LayerPlacement, PlacementPlan } from '@thermocline/contracts';
+import {
+  type ActivationProfile,
+  blockType,
+  type LayerPlacement,
+  type PlacementPlan,
+} from '@thermocline/contracts';
 import manifest from '../package.json' with { type: 'json' };
 import type { ProblemSetup } from './build-problem.js';
 import { clusterNeurons } from './order-neurons.js';
@@ -11,7 +16,6 @@ import {
 } from './placement-figures.js';
 import type { PlacementChoice, ProblemSolution } from './problem.js';
 import type { Settings } from './settings.js';
-import { blockType } from './weight-types.js';
 
 /**
  * Writes a solution as a plan: the order of the neurons with the ends of the tiers, and all that

@@ -1,4 +1,5 @@
-import { type ModelInfo, PipelineError } from '@thermocline/contracts';
+import { PipelineError } from './errors.js';
+import type { ModelInfo } from './model-info.js';
 
 /** Weights that share scales, and the bytes they take together, by the type's name in GGUF. */
 const BLOCKS: Record<string, readonly [weights: number, bytes: number]> = {
