@@ -12,6 +12,7 @@ export { type AppendBytes, writeFileAtomically } from './atomic-file.js';
 export * from './coactivation.js';
 export * from './engine.js';
 export * from './errors.js';
+export { fileError } from './file-errors.js';
 export {
   type HardwareInfo,
   hardwareInfoToJson,

@@ -5,10 +5,15 @@ import {
   type ModelInfo,
   PipelineError,
 } from '@thermocline/contracts';
+import {
+  damaged,
+  describeArray,
+  inLayerOrder,
+  otherModel,
+  type StoredArray,
+} from '@thermocline/tensor-files';
 import manifest from '../../package.json' with { type: 'json' };
-import { type CountArray, describeArray, readCounts, row, squeeze } from './count-array.js';
-import { damaged, otherModel } from './import-error.js';
-import { inLayerOrder } from './layer-numbers.js';
+import { readCounts, row, squeeze } from './count-array.js';
 import { isRaw, readArray } from './read-arrays.js';
 import { readSafetensors } from './read-safetensors.js';
 import { listFiles, readStatistics, sha256 } from './statistics-files.js';
@@ -52,7 +57,7 @@ export async function importActivations(
   const fires = await readLayers(arrays, model);
   const { tokens, from } = chooseTokens(fires, found.tokens, options);
   const layers = fires.map((counts, layer): LayerActivations => {
-    requirePossible(counts, tokens[layer] as number, layer, arrays[layer] as CountArray);
+    requirePossible(counts, tokens[layer] as number, layer, arrays[layer] as StoredArray);
     return { tokens: tokens[layer] as number, fires: counts };
   });
   return {
@@ -70,14 +75,14 @@ export async function importActivations(
 
 interface Found {
   /** One a layer, or one for all. */
-  arrays: CountArray[];
+  arrays: StoredArray[];
   tokens?: number | number[];
   sources: { name: string; sha256: string }[];
 }
 
 async function readFiles(files: readonly string[], model: ModelInfo): Promise<Found> {
   const sources: Found['sources'] = [];
-  const arrays: CountArray[] = [];
+  const arrays: StoredArray[] = [];
   let tokens: Found['tokens'];
   for (const path of files) {
     const bytes = await readStatistics(path);
@@ -97,12 +102,12 @@ async function readFiles(files: readonly string[], model: ModelInfo): Promise<Fo
 }
 
 async function readLayers(
-  arrays: readonly CountArray[],
+  arrays: readonly StoredArray[],
   model: ModelInfo,
 ): Promise<BigInt64Array[]> {
   const fires: BigInt64Array[] = [];
   for (const [layer, neurons] of model.n_ff.entries()) {
-    const array = arrays[layer] as CountArray;
+    const array = arrays[layer] as StoredArray;
     const [length = 1, ...more] = array.shape;
     if (length !== neurons || more.length > 0) {
       const found = array.shape.join(' × ') || '1';
@@ -114,7 +119,7 @@ async function readLayers(
 }
 
 /** One array a layer, in the order of the layers. */
-function splitLayers(arrays: readonly CountArray[], { layers, n_ff }: ModelInfo): CountArray[] {
+function splitLayers(arrays: readonly StoredArray[], { layers, n_ff }: ModelInfo): StoredArray[] {
   const [only, ...more] = arrays;
   if (only === undefined || more.length > 0) {
     // Tensors of one file are in order already.
@@ -136,7 +141,7 @@ function splitLayers(arrays: readonly CountArray[], { layers, n_ff }: ModelInfo)
 }
 
 /** Layers of any widths, one after the other. */
-function splitRaw(array: CountArray, widths: readonly number[]): CountArray[] {
+function splitRaw(array: StoredArray, widths: readonly number[]): StoredArray[] {
   const total = widths.reduce((sum, width) => sum + width, 0);
   if ((array.shape[0] ?? 1) !== total) {
     const expected = `${total} neurons in ${widths.length} layers`;
@@ -182,7 +187,7 @@ function requirePossible(
   counts: BigInt64Array,
   tokens: number,
   layer: number,
-  array: CountArray,
+  array: StoredArray,
 ): void {
   const limit = BigInt(tokens);
   const neuron = counts.findIndex((count) => count > limit);

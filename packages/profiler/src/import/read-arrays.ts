@@ -1,8 +1,14 @@
 import { extname } from 'node:path';
+import {
+  damaged,
+  denseStrides,
+  ELEMENTS,
+  type ElementType,
+  otherFormat,
+  readTorch,
+  type StoredArray,
+} from '@thermocline/tensor-files';
 import { parseNpyHeader } from '../npy.js';
-import { type CountArray, denseStrides, ELEMENTS, type ElementType } from './count-array.js';
-import { damaged, otherFormat } from './import-error.js';
-import { readTorch } from './read-torch.js';
 
 /** Ends of names of files that are nothing but numbers, little-endian. */
 const RAW: Record<string, ElementType> = {
@@ -35,7 +41,7 @@ export function isRaw(path: string): boolean {
  *
  * @throws PipelineError `ARTIFACT_CORRUPT`, `ARTIFACT_FORMAT` when no such files are read
  */
-export async function readArray(path: string, bytes: Buffer): Promise<CountArray> {
+export async function readArray(path: string, bytes: Buffer): Promise<StoredArray> {
   const extension = extname(path).toLowerCase();
   if (isRaw(path)) return readRaw(path, bytes, RAW[extension] as ElementType);
   if (extension === '.npy') return readNpy(path, bytes);
@@ -50,7 +56,7 @@ export async function readArray(path: string, bytes: Buffer): Promise<CountArray
   throw otherFormat(path, 'a file of counts', found, `Files that end in ${known} are read`);
 }
 
-function readRaw(path: string, bytes: Buffer, type: ElementType): CountArray {
+function readRaw(path: string, bytes: Buffer, type: ElementType): StoredArray {
   const width = ELEMENTS[type].bytes;
   if (bytes.length % width !== 0) {
     throw damaged(path, `${bytes.length} bytes are no whole number of ${type} values`);
@@ -59,7 +65,7 @@ function readRaw(path: string, bytes: Buffer, type: ElementType): CountArray {
   return { path, type, little: true, shape, strides: [1], offset: 0, bytes: () => bytes };
 }
 
-function readNpy(path: string, bytes: Buffer): CountArray {
+function readNpy(path: string, bytes: Buffer): StoredArray {
   const header = parseNpyHeader(bytes, (reason) => damaged(path, reason));
   const type = Object.hasOwn(NPY, header.type) ? NPY[header.type] : undefined;
   if (type === undefined) {

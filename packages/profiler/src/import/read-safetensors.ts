@@ -5,21 +5,22 @@ import {
   type TensorType,
 } from '@thermocline/contracts';
 import {
-  type CountArray,
+  damaged,
   denseStrides,
   type ElementType,
-  readCounts,
-  squeeze,
-} from './count-array.js';
-import { damaged, otherFormat } from './import-error.js';
-import { inLayerOrder, namePattern } from './layer-numbers.js';
+  inLayerOrder,
+  namePattern,
+  otherFormat,
+  type StoredArray,
+} from '@thermocline/tensor-files';
+import { readCounts, squeeze } from './count-array.js';
 
 const OWN_FORMAT = 'thermocline.activation-profile';
 
 /** Counts of a safetensors file, and the tokens they come from where it says. */
 export interface CountFile {
   /** One array for all layers, or one a layer in their order. */
-  arrays: CountArray[];
+  arrays: StoredArray[];
   /** [layers], or one number for all */
   tokens?: number | number[];
 }
@@ -116,7 +117,7 @@ async function readTokens(
 }
 
 /** Reads a tensor while the file is open. */
-async function load(artifact: Artifact, { name, type, shape }: TensorInfo): Promise<CountArray> {
+async function load(artifact: Artifact, { name, type, shape }: TensorInfo): Promise<StoredArray> {
   const values = await artifact.read(name, type);
   const bytes = new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
   return {

@@ -2,9 +2,9 @@ import { createHash } from 'node:crypto';
 import { readdir, stat } from 'node:fs/promises';
 import { extname, join } from 'node:path';
 import { PipelineError } from '@thermocline/contracts';
+import { damaged } from '@thermocline/tensor-files';
 import { fileError } from '../file-error.js';
 import { readBytes } from '../read-bytes.js';
-import { damaged } from './import-error.js';
 
 /** The counts of OPT-175B as 64-bit numbers take 38 MiB. */
 const MAX_FILE_BYTES = 1 << 28;

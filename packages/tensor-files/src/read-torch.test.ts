@@ -1,14 +1,13 @@
 import { readFileSync } from 'node:fs';
-import { resolve } from 'node:path';
+import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { readCounts } from './count-array.js';
-import { readTorch } from './read-torch.js';
+import { readFloats } from './read-numbers.js';
+import { readTorch, readTorchStateDict } from './read-torch.js';
 
-const SOUND = readFileSync(
-  resolve(import.meta.dirname, '..', '..', 'fixtures', 'powerinfer-int64', 'activation_3.pt'),
-);
+const FIXTURES = join(import.meta.dirname, '..', 'fixtures');
+const SOUND = readFileSync(join(FIXTURES, 'int64.pt'));
 const STORED_PICKLE = (() => {
   const from = SOUND.indexOf(Buffer.from([0x80, 2]));
   return SOUND.subarray(from, SOUND.indexOf('Rq\x0b.', from) + 4);
@@ -78,7 +77,7 @@ function overlapping(count: number): Buffer {
 
 async function counts(bytes: Buffer): Promise<number[]> {
   const array = await readTorch('a.pt', bytes);
-  return Array.from(await readCounts(array, 0, array.shape[0] ?? 1), Number);
+  return Array.from(await readFloats(array));
 }
 
 describe('readTorch', () => {
@@ -164,6 +163,63 @@ describe('readTorch', () => {
         );
       }),
       { numRuns: 1000 },
+    );
+  });
+});
+
+describe('readTorchStateDict', () => {
+  const read = async (name: string) => {
+    const path = join(FIXTURES, name);
+    return readTorchStateDict(path, readFileSync(path));
+  };
+
+  it.each([
+    ['state-dict.pt', 'f32'],
+    ['state-dict-half.pt', 'f16'],
+    ['dict-bfloat16.pt', 'bf16'],
+  ])('reads the tensors of %s by their names', async (name, type) => {
+    const tensors = await read(name);
+    expect([...tensors.keys()]).toEqual(['fc1.weight', 'fc2.weight']);
+    const [first, second] = [...tensors.values()];
+    if (!first || !second) throw new Error('two tensors are in it');
+    expect([first.type, first.shape, second.shape]).toEqual([type, [3, 4], [5, 3]]);
+    expect([...(await readFloats(first))]).toEqual(Array.from({ length: 12 }, (_, i) => i / 8));
+    // Stored by columns: row r of column c is number 5c + r.
+    const transposed = Array.from({ length: 15 }, (_, i) => ((i % 3) * 5 + Math.floor(i / 3)) / 8);
+    expect([...(await readFloats(second))]).toEqual(transposed);
+  });
+
+  it.each([
+    ['checkpoint.pt', /"epoch" is no tensor/],
+    ['int64.pt', /no dictionary of tensors.*state_dict\(\)/],
+  ])('refuses %s', async (name, message) => {
+    await expect(read(name)).rejects.toThrow(message);
+    await expect(read(name)).rejects.toMatchObject({ code: 'ARTIFACT_CORRUPT' });
+  });
+
+  it('answers every damage', async () => {
+    const sound = readFileSync(join(FIXTURES, 'state-dict.pt'));
+    const pickle = sound.subarray(sound.indexOf(Buffer.from([0x80, 2])));
+    const end = pickle.indexOf('_metadata');
+    const change = fc.array(fc.tuple(fc.nat(end), fc.nat(255)), { minLength: 1, maxLength: 3 });
+    await fc.assert(
+      fc.asyncProperty(change, async (list) => {
+        const damagedPickle = Buffer.from(pickle.subarray(0, pickle.indexOf('PK', end, 'latin1')));
+        for (const [at, value] of list) damagedPickle[at] = value;
+        const files: [string, Buffer][] = [
+          ['a/data.pkl', damagedPickle],
+          ['a/data/0', Buffer.alloc(48)],
+          ['a/data/1', Buffer.alloc(60)],
+        ];
+        try {
+          for (const tensor of (await readTorchStateDict('a.pt', zip(files))).values()) {
+            await readFloats(tensor);
+          }
+        } catch (error) {
+          expect(error).toMatchObject({ name: 'PipelineError' });
+        }
+      }),
+      { numRuns: 500 },
     );
   });
 });

@@ -20,12 +20,12 @@ export function otherFormat(
   return new PipelineError('ARTIFACT_FORMAT', message, { path, expected, found });
 }
 
-/** Counts of another model than they are to be used for. */
+/** Arrays of another model than they are to be used for. */
 export function otherModel(
   path: string,
   expected: string,
   found: string,
 ): PipelineError<'ARTIFACT_MODEL_MISMATCH'> {
-  const message = `${path}: the model has ${expected}, the file has ${found}. Name the model these statistics were made with; layers count from 0.`;
+  const message = `${path}: the model has ${expected}, the file has ${found}. Name the model this was made with; layers count from 0.`;
   return new PipelineError('ARTIFACT_MODEL_MISMATCH', message, { path, expected, found });
 }

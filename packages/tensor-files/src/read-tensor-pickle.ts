@@ -1,7 +1,7 @@
-import type { ElementType } from './count-array.js';
 import { opcodeName } from './pickle-opcodes.js';
+import type { ElementType } from './stored-array.js';
 
-/** Storages of numbers. Others (complex, quantised, bool) hold no counts. */
+/** Storages of numbers. Others (complex, quantised, bool) are not read. */
 const STORAGES: Record<string, ElementType> = {
   CharStorage: 'i8',
   ByteStorage: 'u8',
@@ -14,7 +14,7 @@ const STORAGES: Record<string, ElementType> = {
   DoubleStorage: 'f64',
 };
 
-/** What the pickle of one tensor says. */
+/** What a pickle says of a tensor. */
 export interface TensorDescription {
   type: ElementType;
   /** Names the storage among those of the archive. */
@@ -40,7 +40,8 @@ class Tensor {
 class StorageType {
   constructor(readonly type: ElementType) {}
 }
-class Hooks {}
+/** An OrderedDict or a dict. The hooks of a tensor are an empty one. */
+class Dict extends Map<string, Value> {}
 const MARK = Symbol('mark');
 const REBUILD_TENSOR = Symbol('torch._utils._rebuild_tensor_v2');
 const ORDERED_DICT = Symbol('collections.OrderedDict');
@@ -54,7 +55,7 @@ type Value =
   | Storage
   | StorageType
   | Tensor
-  | Hooks
+  | Dict
   | readonly Value[];
 
 /** What is wrong with a pickle; the offset is a byte of it. */
@@ -69,8 +70,46 @@ export class PickleError extends Error {}
  * @throws PickleError naming opcode and offset
  */
 export function readTensorPickle(bytes: Buffer): TensorDescription {
-  return new PickleMachine(bytes).run();
+  const machine = new PickleMachine(bytes, TENSOR_NEEDS);
+  const value = machine.run();
+  if (value instanceof Tensor) return value.description;
+  throw machine.error('what was saved is no tensor');
 }
+
+/**
+ * The same of the pickle of `model.state_dict()`: a dictionary of names and dense tensors. What
+ * torch attaches to it (versions of modules) is read and forgotten.
+ *
+ * @throws PickleError naming opcode and offset
+ */
+export function readStateDictPickle(bytes: Buffer): Map<string, TensorDescription> {
+  const machine = new PickleMachine(bytes, STATE_DICT_NEEDS);
+  const value = machine.run();
+  if (!(value instanceof Dict)) throw machine.error('what was saved is no dictionary of tensors');
+  const tensors = new Map<string, TensorDescription>();
+  for (const [name, entry] of value) {
+    if (!(entry instanceof Tensor)) {
+      throw machine.error(`${JSON.stringify(name.slice(0, 80))} is no tensor`);
+    }
+    tensors.set(name, entry.description);
+  }
+  return tensors;
+}
+
+/** What else than the opcodes of one tensor is followed, and what a refusal says of others. */
+interface Needs {
+  dictionaries: boolean;
+  refusal: string;
+}
+const TENSOR_NEEDS: Needs = {
+  dictionaries: false,
+  refusal: 'a plain tensor needs no such opcode',
+};
+const STATE_DICT_NEEDS: Needs = {
+  dictionaries: true,
+  refusal: 'a dictionary of plain tensors needs no such opcode',
+};
+const DICTIONARY_OPCODES = new Set(['EMPTY_DICT', 'SETITEM', 'SETITEMS', 'BUILD']);
 
 class PickleMachine {
   #at = 0;
@@ -79,9 +118,12 @@ class PickleMachine {
   readonly #stack: Value[] = [];
   readonly #memo = new Map<number, Value>();
 
-  constructor(private readonly bytes: Buffer) {}
+  constructor(
+    private readonly bytes: Buffer,
+    private readonly needs: Needs,
+  ) {}
 
-  run(): TensorDescription {
+  run(): Value {
     for (;;) {
       this.#opcodeAt = this.#at;
       const code = this.#take(1)[0] as number;
@@ -92,7 +134,11 @@ class PickleMachine {
 
   #step(code: number): void {
     const stack = this.#stack;
-    switch (opcodeName(code)) {
+    const name = opcodeName(code);
+    if (DICTIONARY_OPCODES.has(name) && !this.needs.dictionaries) {
+      throw this.error(this.needs.refusal);
+    }
+    switch (name) {
       case 'PROTO':
         this.#require((this.#take(1)[0] as number) <= 5, 'the protocol is not known');
         return;
@@ -171,16 +217,42 @@ class PickleMachine {
         stack.push(this.#reduce(callable, args));
         return;
       }
+      case 'EMPTY_DICT':
+        stack.push(new Dict());
+        return;
+      case 'SETITEM':
+        this.#setItems(this.#popMany(2));
+        return;
+      case 'SETITEMS':
+        this.#setItems(this.#popToMark());
+        return;
+      case 'BUILD': {
+        // The attributes of a dictionary. torch keeps versions of modules there, nobody else's.
+        const attributes = this.#pop();
+        const sound = attributes instanceof Dict && this.#top() instanceof Dict;
+        this.#require(sound, 'only a dictionary may have attributes');
+        return;
+      }
       default:
-        throw this.#error('a plain tensor needs no such opcode');
+        throw this.error(this.needs.refusal);
     }
   }
 
-  #stop(): TensorDescription {
+  #stop(): Value {
     const value = this.#pop();
     this.#require(this.#stack.length === 0, 'there is more than one value');
-    if (value instanceof Tensor) return value.description;
-    throw this.#error('what was saved is no tensor');
+    return value;
+  }
+
+  #setItems(items: readonly Value[]): void {
+    const dict = this.#top();
+    if (!(dict instanceof Dict)) throw this.error('this is no dictionary');
+    this.#require(items.length % 2 === 0, 'a name has no value');
+    for (let i = 0; i < items.length; i += 2) {
+      const name = items[i];
+      if (typeof name !== 'string') throw this.error('a name is no text');
+      dict.set(name, items[i + 1] as Value);
+    }
   }
 
   #global(module: Value | undefined, name: Value | undefined): Value {
@@ -191,9 +263,9 @@ class PickleMachine {
     }
     // A tuple that holds itself twice, and so on, would be endless as text.
     const spelt = typeof module === 'string' && typeof name === 'string';
-    if (!spelt) throw this.#error('the name of a global is no text');
+    if (!spelt) throw this.error('the name of a global is no text');
     const asked = `${module}.${name}`.slice(0, 80);
-    throw this.#error(`asks for ${JSON.stringify(asked)}, which a tensor of counts does not need`);
+    throw this.error(`asks for ${JSON.stringify(asked)}, which plain tensors do not need`);
   }
 
   #storage(id: Value): Storage {
@@ -204,14 +276,14 @@ class PickleMachine {
       typeof key === 'string' &&
       isSize(length) &&
       more.length === 0;
-    if (!sound) throw this.#error('this names no storage of a tensor');
+    if (!sound) throw this.error('this names no storage of a tensor');
     return new Storage(type.type, key, length);
   }
 
   #reduce(callable: Value | undefined, args: Value | undefined): Value {
-    if (!Array.isArray(args)) throw this.#error('the arguments are no tuple');
-    if (callable === ORDERED_DICT && args.length === 0) return new Hooks();
-    if (callable !== REBUILD_TENSOR) throw this.#error('this cannot be called');
+    if (!Array.isArray(args)) throw this.error('the arguments are no tuple');
+    if (callable === ORDERED_DICT && args.length === 0) return new Dict();
+    if (callable !== REBUILD_TENSOR) throw this.error('this cannot be called');
     const [storage, offset, shape, strides, , hooks] = args as Value[];
     const sound =
       args.length === 6 &&
@@ -220,8 +292,9 @@ class PickleMachine {
       isSizes(shape) &&
       isSizes(strides) &&
       shape.length === strides.length &&
-      hooks instanceof Hooks;
-    if (!sound) throw this.#error('these are not the parts of a tensor');
+      hooks instanceof Dict &&
+      hooks.size === 0;
+    if (!sound) throw this.error('these are not the parts of a tensor');
     const reach = shape.reduce((sum, size, i) => sum + (size - 1) * (strides[i] as number), offset);
     const within = shape.includes(0) || (Number.isSafeInteger(reach) && reach < storage.length);
     this.#require(within, 'the tensor reaches beyond its storage');
@@ -263,7 +336,7 @@ class PickleMachine {
 
   #top(): Value {
     const value = this.#stack.at(-1);
-    if (value === undefined) throw this.#error('there is nothing on the stack');
+    if (value === undefined) throw this.error('there is nothing on the stack');
     return value;
   }
 
@@ -294,15 +367,16 @@ class PickleMachine {
 
   #remembered(index: number): Value {
     const value = this.#memo.get(index);
-    if (value === undefined) throw this.#error('nothing is remembered there');
+    if (value === undefined) throw this.error('nothing is remembered there');
     return value;
   }
 
   #require(condition: boolean, reason: string): void {
-    if (!condition) throw this.#error(reason);
+    if (!condition) throw this.error(reason);
   }
 
-  #error(reason: string): PickleError {
+  /** An error that names the opcode at work. */
+  error(reason: string): PickleError {
     const code = this.bytes[this.#opcodeAt];
     const opcode = code === undefined ? 'an opcode' : opcodeName(code);
     return new PickleError(`${opcode} at byte ${this.#opcodeAt} of the pickle: ${reason}`);
