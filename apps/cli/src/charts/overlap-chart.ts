@@ -1,7 +1,7 @@
 import type { HotSetOverlap, PairOverlap } from '@thermocline/runtime';
 import { oneLine } from '../terminal.js';
 import { axis, type Canvas, draw } from './canvas.js';
-import { layerTicks } from './depth-chart.js';
+import { layerTicks } from './over-depth.js';
 import { heat } from './theme.js';
 
 /** More rows than these are no picture any more; the least alike pairs are shown. */

@@ -1,19 +1,11 @@
 import type { ProfileSummary } from '@thermocline/runtime';
 import type { Canvas } from './canvas.js';
+import type { Chart } from './chart.js';
 import { coverageChart } from './coverage-chart.js';
 import { depthChart } from './depth-chart.js';
 import { magnitudesChart } from './magnitudes-chart.js';
 import { MOST_PAIRS, overlapByLayer, overlapMatrix } from './overlap-chart.js';
 import { ratesChart } from './rates-chart.js';
-
-/** A picture with the sentence below it. */
-export interface Chart {
-  title: string;
-  svg: string;
-  caption: string;
-  /** Takes the place of two. */
-  wide?: boolean;
-}
 
 /** Every picture of a profile that it has the figures for. */
 export function profileCharts(canvas: Canvas, summary: ProfileSummary): Chart[] {

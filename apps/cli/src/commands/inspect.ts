@@ -5,10 +5,10 @@ import { inspectModelFile } from '../inspect/model.js';
 import { inspectPlan } from '../inspect/plan.js';
 import { inspectPredictors } from '../inspect/predictors.js';
 import { inspectProfile } from '../inspect/profile.js';
-import { writePictures } from '../inspect/profile-pictures.js';
-import type { Report } from '../inspect/report.js';
+import type { Report, ReportOptions } from '../inspect/report.js';
 import { inspectSafetensors } from '../inspect/safetensors.js';
 import { callerPath } from '../paths.js';
+import { type Pictures, requirePictureFiles, writePictures } from '../picture-files.js';
 import { print, printJson } from '../terminal.js';
 import { UsageError } from '../usage-error.js';
 
@@ -19,32 +19,30 @@ export interface InspectOptions {
   json?: boolean;
 }
 
-const INSPECTORS = {
-  model: inspectModelFile,
-  plan: inspectPlan,
-  predictors: inspectPredictors,
-  safetensors: inspectSafetensors,
-  hardware: inspectHardware,
-};
+/** A report; of some kinds of files pictures can be drawn as well. */
+type DrawnReport = Report & { pictures?: Pictures };
+
+const INSPECTORS: Record<FileKind, (path: string, options: ReportOptions) => Promise<DrawnReport>> =
+  {
+    model: inspectModelFile,
+    profile: inspectProfile,
+    plan: inspectPlan,
+    predictors: inspectPredictors,
+    safetensors: inspectSafetensors,
+    hardware: inspectHardware,
+  };
 
 /** `thermocline inspect`: what is in a file, whichever of ours it is. */
 export async function inspect(file: string | undefined, options: InspectOptions): Promise<void> {
   const path = file === undefined ? demoModelPath() : callerPath(file);
   const kind = await fileKind(path);
-  const report: Report = await inspectKind(kind, path, options);
+  const { all = false, html, svg } = options;
+  await requirePictureFiles([path], { html, svg });
+  const { pictures, ...report } = await INSPECTORS[kind](path, { all });
+  if (pictures) await writePictures(pictures, { html, svg });
+  else if (html !== undefined || svg !== undefined) {
+    throw new UsageError(`${path}: pictures can be drawn of profiles and predictor sets.`);
+  }
   if (options.json) printJson({ kind, path, ...report.json });
   else for (const line of report.lines) print(line);
-}
-
-async function inspectKind(kind: FileKind, path: string, options: InspectOptions): Promise<Report> {
-  const { all = false, html, svg } = options;
-  if (kind === 'profile') {
-    const report = await inspectProfile(path, { all });
-    await writePictures(path, report, { html, svg });
-    return report;
-  }
-  if (html !== undefined || svg !== undefined) {
-    throw new UsageError(`${path}: pictures can be drawn of activation profiles only so far.`);
-  }
-  return INSPECTORS[kind](path, { all });
 }
