@@ -1,13 +1,16 @@
 import type { Engine, GenerateOptions, GenerateResult, Session } from '@thermocline/contracts';
 import type { ChatMessage } from './chat-template.js';
 import { type GenerationPlan, type ModelGeneration, startGeneration } from './generation.js';
-import { resolveMode } from './mode.js';
+import { requireNamedLoss, resolveMode } from './mode.js';
+import type { Model } from './model.js';
 import { concatTokens, promptTokens } from './prompt.js';
 
 export interface ConversationOptions {
   /** What the model is told before the first turn. */
   system?: string;
 }
+
+type PreparedTurn = Omit<GenerationPlan, 'options' | 'loss'>;
 
 /**
  * A conversation on one timeline: each turn reads only what is new. A model without a chat
@@ -17,13 +20,16 @@ export interface ConversationOptions {
 export class Conversation {
   /** What a person should know before the first turn, or `null`. */
   readonly notice: string | null;
+  readonly #model: Model;
   readonly #engine: Engine;
   readonly #session: Session;
   readonly #opening: readonly ChatMessage[];
   #messages: ChatMessage[];
 
   /** For `Model.startConversation`. */
-  constructor(engine: Engine, session: Session, { system }: ConversationOptions) {
+  constructor(model: Model, session: Session, { system }: ConversationOptions) {
+    const { engine } = model;
+    this.#model = model;
     this.#engine = engine;
     this.#session = session;
     this.#opening = system === undefined ? [] : [{ role: 'system', content: system }];
@@ -56,7 +62,8 @@ export class Conversation {
    */
   send(content: string, options: GenerateOptions = {}): ModelGeneration {
     return startGeneration(this.#engine, async () => {
-      const mode = resolveMode(this.#engine.info, options.mode);
+      const mode = resolveMode(this.#model.info, options.mode);
+      const loss = requireNamedLoss(this.#model, mode);
       const messages: ChatMessage[] = [...this.#messages, { role: 'user', content }];
       const before = this.#session.length;
       const plan =
@@ -65,7 +72,7 @@ export class Conversation {
         if (result === undefined) return this.#forget(before);
         this.#messages = [...messages, { role: 'assistant', content: result.text }];
       };
-      return { ...plan, options: { ...options, mode }, ended };
+      return { ...plan, loss, options: { ...options, mode }, ended };
     });
   }
 
@@ -83,7 +90,7 @@ export class Conversation {
     return this.close();
   }
 
-  async #answer(messages: readonly ChatMessage[]): Promise<Omit<GenerationPlan, 'options'>> {
+  async #answer(messages: readonly ChatMessage[]): Promise<PreparedTurn> {
     const tokens = await promptTokens(this.#engine, messages);
     // The template may write earlier turns in another way once they are past (it may drop a
     // model's thoughts, say), so what is read already counts only as far as it is the same.
@@ -94,7 +101,7 @@ export class Conversation {
     return { session: this.#session, tokens, unread: tokens.subarray(same) };
   }
 
-  async #continueText(content: string): Promise<Omit<GenerationPlan, 'options'>> {
+  async #continueText(content: string): Promise<PreparedTurn> {
     const first = this.#session.length === 0;
     const system = first ? this.#opening.map((message) => `${message.content}\n`).join('') : '\n';
     const text = `${system}${content}`;

@@ -8,6 +8,7 @@ import type {
   Session,
   TierMemory,
 } from '@thermocline/contracts';
+import type { NamedLoss } from './use-predictors.js';
 
 /** What a generation made and what it took. */
 export interface ModelResult extends GenerateResult {
@@ -15,6 +16,8 @@ export interface ModelResult extends GenerateResult {
   promptTokens: Int32Array;
   /** The mode it ran in. */
   mode: Mode;
+  /** What the mode is known to lose; `null` where nothing is lost, or nothing was measured. */
+  loss: NamedLoss | null;
   /** Memory per tier at the end, its peak included. */
   memory: TierMemory[];
 }
@@ -32,6 +35,7 @@ export interface GenerationPlan {
   /** The part of it that the session has not read yet; default: all. */
   unread?: Int32Array;
   options: GenerateOptions & { mode: Mode };
+  loss: NamedLoss | null;
   /** Called once at the end, with the result unless it failed. */
   ended?: (result?: GenerateResult) => Promise<void> | void;
 }
@@ -52,8 +56,8 @@ export function startGeneration(
     let result: GenerateResult | undefined;
     try {
       result = await generation.result;
-      const { tokens: promptTokens, options } = plan;
-      return { ...result, promptTokens, mode: options.mode, memory: engine.memory() };
+      const { tokens: promptTokens, options, loss } = plan;
+      return { ...result, promptTokens, mode: options.mode, loss, memory: engine.memory() };
     } finally {
       await plan.ended?.(result);
     }

@@ -45,18 +45,38 @@ export {
   solvePlacement,
 } from '@thermocline/solver';
 export { type ChatMessage, renderChat } from './chat-template.js';
+export {
+  type ChooseModeOptions,
+  chooseMode,
+  type ModeCandidate,
+  type ModeChoice,
+} from './choose-mode.js';
 export type { Conversation, ConversationOptions } from './conversation.js';
+export { type EvaluateModesOptions, evaluateModes, type ModeComparison } from './evaluate-modes.js';
 export {
   evaluatePerplexity,
   type Perplexity,
   type PerplexityOptions,
 } from './evaluate-perplexity.js';
 export type { ModelGeneration, ModelResult } from './generation.js';
+export { isLossy } from './is-lossy.js';
 export { type LoadOptions, loadModel } from './load-model.js';
+export { type DecodeOptions, type DecodeSpeed, measureDecode } from './measure-decode.js';
+export { type MeasureLossOptions, measureLoss } from './measure-loss.js';
 export { resolveMode } from './mode.js';
+export type { ModeEvaluation, ModeScore, NeuronFigures } from './mode-figures.js';
 export { Model } from './model.js';
+export { type PredictionQuality, predictionQuality } from './prediction-audit.js';
+export type { PredictorShares } from './predictor-shares.js';
 export type { Prompt } from './prompt.js';
+export type { ScoredTextOptions } from './scored-text.js';
 export { formatBytes, parseSize } from './size.js';
 export { activeRatio, activeRatioPerLayer } from './step-stats.js';
 export { type GenerationSummary, summarizeGeneration } from './summarize-generation.js';
 export { type TopLogits, type TopLogitsOptions, topLogits } from './top-logits.js';
+export {
+  type LoadedPredictors,
+  type NamedLoss,
+  namedLoss,
+  type OperatingPoint,
+} from './use-predictors.js';

@@ -1,4 +1,12 @@
-import { type EngineInfo, MODES, type Mode, PipelineError } from '@thermocline/contracts';
+import {
+  type EngineInfo,
+  hasExactZeros,
+  MODES,
+  type Mode,
+  PipelineError,
+} from '@thermocline/contracts';
+import type { Model } from './model.js';
+import { type NamedLoss, namedLoss } from './use-predictors.js';
 
 /**
  * The mode a call runs in: the one asked for, else the model's own.
@@ -22,12 +30,33 @@ export function resolveMode(info: EngineInfo, mode: string | undefined): Mode {
   throw new PipelineError('MODE_UNSUPPORTED', message, { reason });
 }
 
+/**
+ * What a mode is known to lose; `null` where nothing is lost or nothing is known. Mode `threshold`
+ * changes what every token is made of, so it is refused where its cost was never measured.
+ *
+ * @throws PipelineError `MODE_UNSUPPORTED`
+ */
+export function requireNamedLoss({ predictors }: Model, mode: Mode): NamedLoss | null {
+  if (mode === 'dense' || mode === 'exact') return null;
+  const loss = predictors && namedLoss(predictors, mode);
+  if (loss !== null || mode !== 'threshold') return loss;
+  const reason = 'its cost at these thresholds was not measured';
+  throw new PipelineError(
+    'MODE_UNSUPPORTED',
+    `Mode "threshold" does not run here: ${reason}. \`thermocline train --kind gate\` measures as it calibrates; stay within the sparsities it tried.`,
+    { reason },
+  );
+}
+
 function whatIsMissing(mode: Mode, { model }: EngineInfo): string {
   switch (mode) {
     case 'predicted':
-      return 'Mode "predicted" needs a predictor set for this model, and none is loaded.';
+      if (!hasExactZeros(model)) {
+        return `Mode "predicted" is for the ReLU family; with the activation "${model.activation}" every neuron fires, and mode "threshold" is what leaves some out.`;
+      }
+      return 'Mode "predicted" needs a predictor set for this model, and none is loaded: --predictors FILE, from `thermocline train`.';
     case 'threshold':
-      return 'Mode "threshold" needs calibrated thresholds for this model, and none are loaded.';
+      return 'Mode "threshold" needs a predictor set of gates for this model, and none is loaded: --predictors FILE, from `thermocline train --kind gate`.';
     case 'exact':
       return `Mode "exact" skips neurons that are exactly zero, and with the activation "${model.activation}" none are.`;
     case 'dense':

@@ -1,26 +1,105 @@
-import type {
-  ActivationProfile,
-  Engine,
-  EngineInfo,
-  GenerateOptions,
-  Session,
+import {
+  type ActivationProfile,
+  type Engine,
+  type EngineInfo,
+  type GenerateOptions,
+  type Mode,
+  PipelineError,
+  type PredictorSet,
+  type Session,
 } from '@thermocline/contracts';
 import { type Corpus, type ProfileOptions, profileModel } from '@thermocline/profiler';
 import { activationSource } from './activation-source.js';
 import { Conversation, type ConversationOptions } from './conversation.js';
 import { type ModelGeneration, startGeneration } from './generation.js';
-import { resolveMode } from './mode.js';
+import { requireNamedLoss, resolveMode } from './mode.js';
 import { type Prompt, promptTokens } from './prompt.js';
+import {
+  type LoadedPredictors,
+  type OperatingPoint,
+  placePredictors,
+  readPredictors,
+} from './use-predictors.js';
 
 /**
  * A loaded model. Every generation has its own timeline, so several may run at once; close the
  * model when done, or declare it with `await using`.
  */
 export class Model {
-  constructor(readonly engine: Engine) {}
+  #predictors: LoadedPredictors | null;
+  #defaultMode: Mode | null = null;
+
+  /** @param predictors - those the engine was opened with */
+  constructor(
+    readonly engine: Engine,
+    predictors: LoadedPredictors | null = null,
+  ) {
+    this.#predictors = predictors;
+  }
 
   get info(): EngineInfo {
-    return this.engine.info;
+    return { ...this.engine.info, defaultMode: this.defaultMode };
+  }
+
+  /** What chooses the neurons in lossy modes, if anything was loaded for it. */
+  get predictors(): LoadedPredictors | null {
+    return this.#predictors;
+  }
+
+  /** The mode used when a call names none: with predictors the one they are for. */
+  get defaultMode(): Mode {
+    const { modes, defaultMode } = this.engine.info;
+    if (this.#defaultMode !== null) return this.#defaultMode;
+    if (this.#predictors === null) return defaultMode;
+    return modes.find((mode) => mode === 'predicted' || mode === 'threshold') ?? defaultMode;
+  }
+
+  /** @throws PipelineError `MODE_UNSUPPORTED` */
+  set defaultMode(mode: Mode) {
+    this.#defaultMode = resolveMode(this.info, mode);
+  }
+
+  /**
+   * Loads a predictor set or its file between two tokens, in place of the one there was; `null`
+   * takes it away.
+   *
+   * @throws PipelineError those of `readPredictorSet`, `ARTIFACT_MODEL_MISMATCH` among them;
+   * `INVALID_ARGUMENT` for a point that was not calibrated, `OUT_OF_MEMORY`
+   *
+   * @example
+   * await model.usePredictors('story.predictors.safetensors', { recall: 0.99 });
+   */
+  async usePredictors(
+    predictors: PredictorSet | string | null,
+    point: OperatingPoint = {},
+  ): Promise<void> {
+    const made =
+      predictors === null ? null : await readPredictors(predictors, this.engine.info.fingerprint);
+    await this.#load(made && placePredictors(made, point));
+  }
+
+  /**
+   * Moves the thresholds of the loaded predictors, without training anew.
+   *
+   * @throws PipelineError `INVALID_ARGUMENT` for a point that was not calibrated, or when there are none
+   *
+   * @example
+   * await model.movePredictors({ recall: 0.99 });
+   */
+  async movePredictors(point: OperatingPoint): Promise<void> {
+    if (this.#predictors === null) {
+      const reason = 'there are no predictors whose thresholds could move; load a predictor set';
+      throw new PipelineError('INVALID_ARGUMENT', `${reason}.`, { argument: 'recall', reason });
+    }
+    await this.#load(placePredictors(this.#predictors.made, point));
+  }
+
+  async #load(predictors: LoadedPredictors | null): Promise<void> {
+    await this.engine.setPredictors(predictors && predictors.set);
+    this.#predictors = predictors;
+    if (this.#defaultMode && !this.engine.info.modes.includes(this.#defaultMode)) {
+      this.#defaultMode = null;
+    }
   }
 
   /**
@@ -38,6 +117,8 @@ export class Model {
    * ids. Whole characters arrive as they are made. Leaving the loop early, or the signal, ends
    * the generation; `result` then tells what was made until there.
    *
+   * Mode `threshold` runs only where its cost was measured, and `result.loss` names it.
+   *
    * @throws PipelineError from the loop and from `result`: `MODE_UNSUPPORTED`,
    * `CONTEXT_OVERFLOW`, `OUT_OF_MEMORY`, `INVALID_ARGUMENT`, `CLOSED`
    *
@@ -49,9 +130,16 @@ export class Model {
   generate(prompt: Prompt, options: GenerateOptions = {}): ModelGeneration {
     return startGeneration(this.engine, async () => {
       const mode = resolveMode(this.info, options.mode);
+      const loss = requireNamedLoss(this, mode);
       const tokens = await promptTokens(this.engine, prompt);
       const session = await this.engine.createSession();
-      return { session, tokens, options: { ...options, mode }, ended: () => session.close() };
+      return {
+        session,
+        tokens,
+        loss,
+        options: { ...options, mode },
+        ended: () => session.close(),
+      };
     });
   }
 
@@ -63,7 +151,7 @@ export class Model {
    * const answer = await conversation.send('Who are you?').result;
    */
   async startConversation(options: ConversationOptions = {}): Promise<Conversation> {
-    return new Conversation(this.engine, await this.engine.createSession(), options);
+    return new Conversation(this, await this.engine.createSession(), options);
   }
 
   /**
