@@ -1,0 +1,76 @@
+import type { TrainRun } from './train-run.js';
+
+/** Which hidden state goes with the firings of a layer. */
+export type View = 'same-layer' | 'previous-layer';
+
+/** Reading the texts once, for the samples of some layers. */
+export interface SamplePass {
+  /** Of its folder. */
+  name: string;
+  layers: number[];
+  /** Tokens to read, what is held out included. */
+  tokens: number;
+}
+
+/** Widths are chosen on this many tokens. */
+const SIZING_TOKENS = 18_432;
+/** Kept free, as texts may fire more than the profile's. */
+const RESERVE = 0.05;
+
+/** What is needed of a layer. With lookahead, its own state too: to tell what looking ahead costs. */
+export function viewsOf({ lookahead }: TrainRun, layer: number): View[] {
+  return lookahead && layer > 0 ? ['previous-layer', 'same-layer'] : ['same-layer'];
+}
+
+/** Bytes that a token of a layer is expected to take in the cache. */
+export function sampleBytes(run: TrainRun, layer: number): number {
+  const { model, statistics, firesAbove, profile } = run;
+  const neurons = model.n_ff[layer] as number;
+  // Where a profile's threshold is not used, everything counts as firing.
+  const all = (profile.layers[layer]?.threshold ?? 0) > (firesAbove[layer] as number);
+  const firing = neurons * (all ? 1 : (statistics[layer]?.density ?? 1));
+  return viewsOf(run, layer).length * (2 * model.d_model + Math.ceil(neurons / 8) + 2 * firing + 8);
+}
+
+/**
+ * Passes over the texts so that the samples of each fit the cache. Where a single layer does not,
+ * fewer tokens are read.
+ */
+export function planPasses(run: TrainRun, layers: readonly number[]): SamplePass[] {
+  const room = run.cacheBytes * (1 - RESERVE);
+  const largest = Math.max(0, ...layers.map((layer) => sampleBytes(run, layer)));
+  const tokens = Math.min(run.tokens, Math.floor(room / largest));
+  const passes: SamplePass[] = [];
+  let used = Number.POSITIVE_INFINITY;
+  for (const layer of layers) {
+    const bytes = tokens * sampleBytes(run, layer);
+    if (used + bytes > room) {
+      passes.push({ name: `from-${layer}`, layers: [], tokens });
+      used = 0;
+    }
+    passes.at(-1)?.layers.push(layer);
+    used += bytes;
+  }
+  if (tokens < run.tokens) {
+    run.options.onNotice?.(
+      `The samples of a layer would take ${mebibytes(run.tokens * largest)} of the ${mebibytes(run.cacheBytes)} allowed: ` +
+        `${tokens} tokens are read instead of ${run.tokens}.`,
+    );
+  }
+  return passes;
+}
+
+/** A short pass for the choice of widths, with all layers at once. */
+export function planSizing(run: TrainRun, layers: readonly number[]): SamplePass {
+  const perToken = layers.reduce((sum, layer) => sum + sampleBytes(run, layer), 0);
+  const fitting = Math.floor((run.cacheBytes * (1 - RESERVE)) / perToken);
+  return {
+    name: 'sizing',
+    layers: [...layers],
+    tokens: Math.min(run.tokens, SIZING_TOKENS, fitting),
+  };
+}
+
+function mebibytes(bytes: number): string {
+  return `${Math.ceil(bytes / 2 ** 20).toLocaleString('en-US')} MiB`;
+}

@@ -1,0 +1,182 @@
+import { join } from 'node:path';
+import type { FirstMatrix } from '@thermocline/contracts';
+import { invalidOption } from './check-options.js';
+import {
+  type Candidate,
+  type ChosenWidth,
+  chooseWidths,
+  type LayerChoices,
+  overPredictionOf,
+  recallOf,
+  type WidthProblem,
+} from './choose-widths.js';
+import { collectSamples, type Samples } from './collect-samples.js';
+import { guessWidths } from './guess-widths.js';
+import { budgetSize, costOf, measureCandidates } from './measure-candidates.js';
+import { planPasses, planSizing } from './plan-passes.js';
+import { bytesWithout, neuronBytes } from './token-bytes.js';
+import type { WidthChoice } from './train-options.js';
+import type { TrainRun } from './train-run.js';
+import { damaged, removeSamples, type WorkFolder } from './work-folder.js';
+
+const FILE = 'widths.json';
+
+/**
+ * Decides what each layer gets: given widths, those that measurements on a part of the samples
+ * suggest, or, where the weights are not shown, those of a rule on sparsity and skew. Kept in the
+ * folder, so that a run that goes on trains what it began.
+ */
+export async function planWidths(run: TrainRun, folder: WorkFolder): Promise<WidthChoice[]> {
+  const saved = await folder.readJson(FILE);
+  if (saved !== undefined) return checkSaved(saved, run, folder);
+  const choices = await decide(run, folder);
+  requireBudget(run, choices);
+  await folder.writeJson(FILE, choices);
+  return choices;
+}
+
+async function decide(run: TrainRun, folder: WorkFolder): Promise<WidthChoice[]> {
+  const { kind, model, options } = run;
+  const layers = [...model.n_ff.keys()];
+  if (options.widths) {
+    return options.widths.map((rank, layer) =>
+      rank === 0
+        ? { layer, kind: 'none', reason: 'as given' }
+        : { layer, kind, rank, reason: 'as given' },
+    );
+  }
+  if (kind === 'gate' || kind === 'signs') {
+    const reason = kind === 'gate' ? 'its first matrix is read in any case' : 'takes one bit a weight';
+    return layers.map((layer) => ({ layer, kind, reason }));
+  }
+  if (options.weights === undefined) return guessWidths(run);
+  return measureWidths(run, folder, layers);
+}
+
+async function measureWidths(
+  run: TrainRun,
+  folder: WorkFolder,
+  layers: readonly number[],
+): Promise<WidthChoice[]> {
+  const { options } = run;
+  const passes = planPasses(run, layers);
+  // Samples of all layers that fit at once serve for training too.
+  const pass = passes.length === 1 ? (passes[0] as (typeof passes)[0]) : planSizing(run, layers);
+  const problem = sizingProblem(run);
+  let samples: Samples | undefined;
+  for (const layer of layers) {
+    options.signal?.throwIfAborted();
+    options.onProgress?.({ phase: 'size', layer, fraction: layer / layers.length });
+    const name = `width-${layer}.json`;
+    let candidates = (await folder.readJson(name)) as Candidate[] | undefined;
+    if (!isCandidates(candidates)) {
+      samples ??= await collectSamples(run, folder, pass);
+      const first = await readFirst(run, layer);
+      candidates = await measureCandidates(run, samples, layer, first as FirstMatrix);
+      await folder.writeJson(name, candidates);
+    }
+    problem.layers.push(layerChoices(run, layer, candidates));
+  }
+  options.onProgress?.({ phase: 'size', fraction: 1 });
+  if (passes.length > 1) await removeSamples(folder, pass.name);
+  const chosen = chooseWidths(problem);
+  noteShortfall(run, problem, chosen);
+  return chosen.map((width, layer) => describeWidth(run, problem, layer, width));
+}
+
+/** The first matrix of a layer, where the source shows its weights. */
+export async function readFirst(run: TrainRun, layer: number): Promise<FirstMatrix | undefined> {
+  const { weights, signal } = run.options;
+  return weights?.readFirstMatrix(layer, { ...(signal && { signal }) });
+}
+
+function sizingProblem(run: TrainRun): WidthProblem & { layers: LayerChoices[] } {
+  const bytes = neuronBytes(run.model);
+  return {
+    layers: [],
+    predictedBytes: bytes.predicted,
+    firingBytes: bytes.firing,
+    budget: budgetSize(run),
+    recall: 'recall' in run.target ? run.target.recall : 1,
+    overPrediction: run.overPrediction,
+  };
+}
+
+function layerChoices(run: TrainRun, layer: number, candidates: Candidate[]): LayerChoices {
+  const neurons = run.model.n_ff[layer] as number;
+  // At the lowest threshold everything is predicted, so what is hit there is what fires.
+  const points = candidates.flatMap((candidate) => candidate.points);
+  const firing = Math.max(0, ...points.map(({ hits }) => hits));
+  const value = Math.max(0, ...points.map((point) => point.value));
+  const without = bytesWithout(run.model, neurons, firing);
+  const must = run.options.everyLayer === true;
+  return {
+    candidates,
+    firing,
+    value,
+    bytesWithout: must ? Number.POSITIVE_INFINITY : without,
+  };
+}
+
+function describeWidth(
+  run: TrainRun,
+  problem: WidthProblem,
+  layer: number,
+  { candidate, point, bytes }: ChosenWidth,
+): WidthChoice {
+  const { firing, value } = problem.layers[layer] as LayerChoices;
+  const without = bytesWithout(run.model, run.model.n_ff[layer] as number, firing);
+  if (candidate === undefined || point === undefined) {
+    const reason = 'no predictor within the budget reads less than it saves';
+    return { layer, kind: 'none', reason, bytesPerToken: bytes, bytesWithout: without };
+  }
+  const recall = value > 0 ? point.value / value : 1;
+  const reason =
+    `as a product of that rank its first matrix finds ${(100 * recall).toFixed(1)} % of the value ` +
+    `with ${(point.predicted / Math.max(firing, 1e-9)).toFixed(2)} neurons for each that fires`;
+  const { rank } = candidate;
+  return { layer, kind: run.kind, rank, reason, bytesPerToken: bytes, bytesWithout: without };
+}
+
+function noteShortfall(run: TrainRun, problem: WidthProblem, chosen: readonly ChosenWidth[]): void {
+  const over = overPredictionOf(problem, chosen);
+  const { onNotice } = run.options;
+  if (recallOf(problem, chosen) < problem.recall) {
+    onNotice?.('The budget is too small for the value recall asked for; more neurons are predicted.');
+  } else if (over > 1.02 * problem.overPrediction) {
+    onNotice?.(
+      `Within the budget, training-free predictors need ${over.toFixed(2)} neurons for each that fires to reach the recall; ` +
+        'trained ones need fewer.',
+    );
+  }
+}
+
+function requireBudget(run: TrainRun, choices: readonly WidthChoice[]): void {
+  const { model, options } = run;
+  if (run.kind === 'gate' || run.kind === 'signs' || options.widths) return;
+  const size = choices.reduce(
+    (sum, { layer, rank = 0 }) => sum + (rank > 0 ? costOf(run, layer, rank).size : 0),
+    0,
+  );
+  const budget = budgetSize(run);
+  if (size <= budget) return;
+  const unit = 'bytes' in run.budget ? 'bytes' : 'weights';
+  throw invalidOption(
+    'budget',
+    `is too small: the narrowest predictors of ${model.layers} layers take ${Math.ceil(size)} ${unit}, there are ${Math.floor(budget)}`,
+  );
+}
+
+// A choice that was cut short is made again.
+function isCandidates(saved: unknown): saved is Candidate[] {
+  return Array.isArray(saved) && saved.length > 0 && saved.every((c: Candidate) => c?.points?.length);
+}
+
+function checkSaved(saved: unknown, run: TrainRun, folder: WorkFolder): WidthChoice[] {
+  const valid =
+    Array.isArray(saved) &&
+    saved.length === run.model.layers &&
+    saved.every((choice: WidthChoice, i) => choice?.layer === i && typeof choice.kind === 'string');
+  if (valid) return saved as WidthChoice[];
+  throw damaged(join(folder.path, FILE), 'does not describe the layers of this model');
+}
