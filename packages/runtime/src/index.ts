@@ -59,7 +59,9 @@ export {
   type PerplexityOptions,
 } from './evaluate-perplexity.js';
 export type { ModelGeneration, ModelResult } from './generation.js';
+export { type ImportForModelOptions, importPredictors } from './import-predictors.js';
 export { isLossy } from './is-lossy.js';
+export { heldOutTokens } from './held-out-tokens.js';
 export { type LoadOptions, loadModel } from './load-model.js';
 export { type DecodeOptions, type DecodeSpeed, measureDecode } from './measure-decode.js';
 export { type MeasureLossOptions, measureLoss } from './measure-loss.js';
