@@ -1,13 +1,12 @@
 import { join } from 'node:path';
 import { PipelineError, type SampleSet, type TokenWindow } from '@thermocline/contracts';
+import { HELD_OUT_EVERY, isHeldOut } from './held-out.js';
 import { type SamplePass, sampleBytes, type View, viewsOf } from './plan-passes.js';
 import { SampleRows } from './sample-rows.js';
 import type { TrainRun } from './train-run.js';
 import { damaged, type WorkFolder } from './work-folder.js';
 import { fileCount, sampleFiles, writeSamples } from './write-samples.js';
 
-/** Every so many windows one is held out. */
-const HELD_OUT_EVERY = 8;
 /** Rows of a file, and bytes that are packed in memory before they are written. */
 const CHUNK_ROWS = 8192;
 const CHUNK_BYTES = 2 ** 28;
@@ -112,8 +111,7 @@ async function* splitWindows(
   const enough = heldOutWindows ? pass.tokens * (1 - 1 / HELD_OUT_EVERY) : pass.tokens;
   let index = 0;
   for await (const window of firstTokens(run.options.windows(), enough)) {
-    const isHeldOut = !heldOutWindows && index++ % HELD_OUT_EVERY === HELD_OUT_EVERY - 1;
-    const part = isHeldOut ? 'heldOut' : 'train';
+    const part = !heldOutWindows && isHeldOut(index++) ? 'heldOut' : 'train';
     if (skip[part]-- <= 0) yield { part, window };
   }
   if (!heldOutWindows) return;

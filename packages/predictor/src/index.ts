@@ -1,3 +1,4 @@
+export { HELD_OUT_EVERY, isHeldOut } from './held-out.js';
 export type { FfnNorm } from './import/absorb-norm.js';
 export { type ImportPredictorsOptions, importPredictors } from './import/import-predictors.js';
 export { moveSparsity, moveThresholds } from './move-thresholds.js';
