@@ -5,6 +5,7 @@ import {
   type StepStats,
 } from '@thermocline/contracts';
 import { evaluateChunks } from './evaluate-chunks.js';
+import { isLossy } from './is-lossy.js';
 import { resolveMode } from './mode.js';
 import type { Model } from './model.js';
 import { addAudit, noAudit, requireAudit } from './prediction-audit.js';
@@ -14,7 +15,7 @@ import { addStats, noStats } from './step-stats.js';
 
 export interface PerplexityOptions extends ScoredTextOptions {
   mode?: Mode;
-  /** Holds predictions against what fires; default: wherever there are predictors, but in `dense`. */
+  /** Holds what a mode computes against what fires; default: in lossy modes. Takes time. */
   audit?: boolean;
   /** Called with tokens scored so far and in all. */
   onProgress?: (done: number, total: number) => void;
@@ -36,7 +37,7 @@ export interface Perplexity {
   aborted: boolean;
   /** Sums over all windows. */
   stats: StepStats;
-  /** How the model's predictors compare with what fired. */
+  /** How what was computed compares with what fired. */
   audit?: PredictionAudit;
 }
 
@@ -63,7 +64,7 @@ export async function evaluatePerplexity(
   const { layers, vocab } = model.info.model;
 
   return model.withSession(async (session) => {
-    const { audit: wanted = mode !== 'dense' && model.predictors !== null } = options;
+    const { audit: wanted = isLossy(mode) } = options;
     const audit = wanted ? noAudit(layers) : null;
     const lanes = [{ session, mode, audit: audit !== null }];
     const sums = { nll: 0, tokens: 0, stats: noStats(layers) };
