@@ -41,8 +41,10 @@ export interface ModeEvaluation extends ModeScore {
 }
 
 /** Perplexity and speed of a mode, after all chunks. */
-export function toScore({ mode, nll, stats }: ModeTally, decode: DecodeSpeed | null): ModeScore {
-  return { mode, perplexity: Math.exp(nll.mean), nll: nll.mean, stats, decode };
+export function toScore(tally: ModeTally, decode: DecodeSpeed | null): ModeScore {
+  const { mode, stats } = tally;
+  const nll = tally.nll / tally.tokens;
+  return { mode, perplexity: Math.exp(nll), nll, stats, decode };
 }
 
 /** A mode beside `dense`, after all chunks. */
@@ -58,7 +60,7 @@ export function compareWithDense(
     ...score,
     perplexityChange: score.perplexity / dense.perplexity - 1,
     nllChange: { mean: tally.change.mean, standardError: tally.change.standardError },
-    agreement: tally.agreed / tally.change.count,
+    agreement: tally.agreed / tally.tokens,
     divergence: tally.divergence.mean,
     whole: neuronFigures(tally, costs),
     layers: Array.from(layers, (layer) => neuronFigures(tally, costs, layer)),

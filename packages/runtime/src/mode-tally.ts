@@ -9,7 +9,9 @@ import { addStats, noStats } from './step-stats.js';
 /** What is summed up of one mode while reading. */
 export interface ModeTally {
   mode: Mode;
-  nll: RunningMean;
+  tokens: number;
+  /** Sum over the tokens, added in their order. */
+  nll: number;
   change: RunningMean;
   divergence: RunningMean;
   agreed: number;
@@ -20,7 +22,8 @@ export interface ModeTally {
 export function newTally(mode: Mode, layers: number): ModeTally {
   return {
     mode,
-    nll: new RunningMean(),
+    tokens: 0,
+    nll: 0,
     change: new RunningMean(),
     divergence: new RunningMean(),
     agreed: 0,
@@ -62,7 +65,8 @@ function scoreToken(
     const logits = rows[lane] as Float32Array;
     const here = lane === 0 ? peak : findPeak(logits);
     const own = here.logSum - (logits[target] as number);
-    tally.nll.add(own);
+    tally.nll += own;
+    tally.tokens++;
     if (lane === 0) continue;
     tally.change.add(own - nll);
     tally.divergence.add(divergence(reference, peak, logits, here));
