@@ -177,7 +177,9 @@ class Trainer {
 
   // Fisher and Yates by our own hand: std::shuffle draws differently in every library.
   void Shuffle() {
-    for (size_t i = order_.size() - 1; i > 0; --i) std::swap(order_[i], order_[random_() % (i + 1)]);
+    for (size_t i = order_.size() - 1; i > 0; --i) {
+      std::swap(order_[i], order_[random_() % (i + 1)]);
+    }
   }
 
   Status Asked() {
