@@ -13,11 +13,13 @@ export interface DepthSeries {
 export interface DepthAxis {
   label: string;
   domain: [number, number];
+  /** A value to compare with, drawn as a line across. */
+  mark?: number;
 }
 
 /** Lines from the first layer to the last; at most three, told apart in grey too. */
 export function overDepth(canvas: Canvas, y: DepthAxis, series: readonly DepthSeries[]): string {
-  const { theme } = canvas;
+  const { Plot, theme } = canvas;
   const layers = Math.max(...series.map(({ values }) => values.length));
   return draw(canvas, {
     marginTop: theme.fontSize * 2.4,
@@ -27,8 +29,11 @@ export function overDepth(canvas: Canvas, y: DepthAxis, series: readonly DepthSe
       tickFormat: 'd',
       inset: 8,
     }),
-    y: axis(y.label, { domain: y.domain, grid: true, nice: false }),
+    y: axis(y.label, { domain: y.domain, grid: true, nice: true }),
     marks: [
+      ...(y.mark === undefined
+        ? []
+        : [Plot.ruleY([y.mark], { stroke: theme.faint, strokeDasharray: '2,3' })]),
       ...series.flatMap((one, index) => lineOf(canvas, one, index, layers)),
       ...legend(
         canvas,
@@ -40,13 +45,15 @@ export function overDepth(canvas: Canvas, y: DepthAxis, series: readonly DepthSe
 
 function lineOf(canvas: Canvas, { values, describe }: DepthSeries, index: number, layers: number) {
   const { Plot, theme } = canvas;
-  const points = values.flatMap((value, layer) => (value === null ? [] : [{ layer, value }]));
+  // A layer without a figure breaks the line.
+  const places = values.map((value, layer) => ({ layer, value: value ?? Number.NaN }));
+  const points = places.filter(({ value }) => !Number.isNaN(value));
   const { color, dash, dot } = look(canvas, index);
   // Dots of a hundred layers would hide the line.
   const r = Math.min(theme.fontSize / 3, 72 / Math.max(layers, 1));
   const channels = { x: 'layer', y: 'value' };
   return [
-    Plot.line(points, { ...channels, stroke: color, strokeWidth: 1.6, ...dash }),
+    Plot.line(places, { ...channels, stroke: color, strokeWidth: 1.6, ...dash }),
     Plot.dot(points, {
       ...channels,
       ...dot,
@@ -83,7 +90,7 @@ function legend(canvas: Canvas, names: readonly string[]) {
   return names.flatMap((name, index) => {
     const dx = place;
     // Letters are about half as wide as they are high.
-    place += theme.fontSize * (0.52 * name.length + 2.4);
+    place += theme.fontSize * (0.58 * name.length + 2.6);
     return [
       Plot.dot([0], { ...at, ...look(canvas, index).dot, dx, r: theme.fontSize / 3 }),
       Plot.text([name], { ...at, dx: dx + theme.fontSize, lineAnchor: 'middle', fill: theme.ink }),

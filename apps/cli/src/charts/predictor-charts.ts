@@ -81,7 +81,7 @@ function overPredictionChart(
       title: 'Over-prediction over depth',
       svg: overDepth(
         canvas,
-        { label: 'predicted ÷ firing', domain: [0, Math.max(2, most)] },
+        { label: 'predicted ÷ firing', domain: [0, Math.max(2, most)], mark: 1 },
         lines,
       ),
       caption: `Neurons predicted for each one that fires, ${measured}. At 1 as many are computed as fire.`,

@@ -18,7 +18,7 @@ export function widthChart(canvas: Canvas, layers: readonly PredictorLayer[]): s
       ticks: layerTicks(layers.length),
       tickFormat: 'd',
     }),
-    y: axis('hidden units', { grid: true }),
+    y: axis('hidden units', { grid: true, nice: true }),
     marks: [
       Plot.rectY(bars, {
         x1: ({ layer }: { layer: number }) => layer - half,
