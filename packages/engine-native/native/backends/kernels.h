@@ -80,7 +80,14 @@ struct NeuronList {
   int64_t count = 0;
 };
 
-enum class ActivationFunction : uint8_t { kRelu, kSilu, kGelu, kGeluTanh, kReluSquared };
+enum class ActivationFunction : uint8_t {
+  kRelu,
+  kSilu,
+  kGelu,
+  kGeluTanh,
+  kReluSquared,
+  kDoubleRelu,  // relu of the gate times relu of up
+};
 
 // A strided view of cached keys or values of one head: [n][head_dim].
 struct KvView {
@@ -123,7 +130,8 @@ struct Kernels {
   void (*layer_norm)(const float* x, const float* weight, const float* bias, int64_t n,
                      float epsilon, float* out);
 
-  // h[i] = act(gate[i]) * up[i]; with up null: act(gate[i]). In place allowed.
+  // h[i] = act(gate[i]) * up[i], double ReLU: relu(gate[i]) * relu(up[i]); with up null:
+  // act(gate[i]), double ReLU: relu(gate[i]). In place allowed.
   void (*activate)(ActivationFunction f, const float* gate, const float* up, int64_t n, float* h);
   // y += x.
   void (*add)(const float* x, int64_t n, float* y);

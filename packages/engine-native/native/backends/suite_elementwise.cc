@@ -17,7 +17,8 @@ constexpr int64_t kSizes[] = {1, 3, 8, 15, 16, 17, 31, 32, 33, 64, 100, 288, 409
 
 double Act(ActivationFunction f, double x) {
   switch (f) {
-    case ActivationFunction::kRelu: return std::max(x, 0.0);
+    case ActivationFunction::kRelu:
+    case ActivationFunction::kDoubleRelu: return std::max(x, 0.0);
     case ActivationFunction::kSilu: return x / (1 + std::exp(-x));
     case ActivationFunction::kGelu: return 0.5 * x * std::erfc(-x / std::sqrt(2.0));
     case ActivationFunction::kGeluTanh:
@@ -29,7 +30,8 @@ double Act(ActivationFunction f, double x) {
 
 constexpr ActivationFunction kFunctions[] = {
     ActivationFunction::kRelu, ActivationFunction::kSilu, ActivationFunction::kGelu,
-    ActivationFunction::kGeluTanh, ActivationFunction::kReluSquared};
+    ActivationFunction::kGeluTanh, ActivationFunction::kReluSquared,
+    ActivationFunction::kDoubleRelu};
 
 void CheckActivate(const Kernels& k) {
   Random random(3);
@@ -46,7 +48,8 @@ void CheckActivate(const Kernels& k) {
         const auto x = static_cast<double>(gate[i]);
         const double exact = Act(f, x);
         EXPECT_NEAR(alone[i], exact, 1e-6 * (std::fabs(x) + std::fabs(exact)));
-        EXPECT_TRUE(SameBits(h[i], alone[i] * up[i]));
+        const bool both = f == ActivationFunction::kDoubleRelu;
+        EXPECT_TRUE(SameBits(h[i], alone[i] * (both ? std::max(up[i], 0.0F) : up[i])));
         float one = gate[i];  // in place, and the same bits in any place
         k.activate(f, &one, nullptr, 1, &one);
         EXPECT_TRUE(SameBits(one, alone[i]));

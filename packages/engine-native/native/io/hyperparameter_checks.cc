@@ -31,6 +31,7 @@ std::optional<std::string> CanonicalActivation(std::string_view name) {
       lower == "gelu_pytorch_tanh") {
     return "gelu_tanh";
   }
+  if (lower == "drelu" || lower == "double_relu" || lower == "dual_relu") return "drelu";
   if (lower == "relu2" || lower == "relu_squared" || lower == "relu_sqr") return "relu2";
   return std::nullopt;
 }

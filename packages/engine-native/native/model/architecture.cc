@@ -21,6 +21,7 @@ constexpr NamedActivation kActivations[] = {
     {"gelu", ActivationFunction::kGelu},
     {"gelu_tanh", ActivationFunction::kGeluTanh},
     {"relu2", ActivationFunction::kReluSquared},
+    {"drelu", ActivationFunction::kDoubleRelu},
 };
 
 }  // namespace
@@ -47,7 +48,9 @@ Result<ActivationFunction> FindActivation(const Hyperparameters& model) {
 }
 
 bool HasExactZeros(ActivationFunction activation) {
-  return activation == ActivationFunction::kRelu || activation == ActivationFunction::kReluSquared;
+  return activation == ActivationFunction::kRelu ||
+         activation == ActivationFunction::kReluSquared ||
+         activation == ActivationFunction::kDoubleRelu;
 }
 
 }  // namespace thermocline

@@ -105,6 +105,14 @@ SparseFfn::Layer SparseFfn::Split(const std::vector<FfnBlockSource>& blocks,
     }
     first_id += blocks[b].n_neurons;
   }
+  if (layer.parts.size() == 1) return layer;
+  layer.places.resize(static_cast<size_t>(layer.n_neurons));
+  for (size_t p = 0; p < layer.parts.size(); ++p) {
+    const std::vector<uint32_t>& ids = layer.parts[p].ids;
+    for (size_t i = 0; i < ids.size(); ++i) {
+      layer.places[ids[i]] = {static_cast<uint32_t>(p), static_cast<uint32_t>(i)};
+    }
+  }
   return layer;
 }
 
@@ -137,17 +145,57 @@ void SparseFfn::Remove(Layer& layer) {
   layer.parts.clear();
 }
 
-Status SparseFfn::Run(int64_t index, Mode mode, const TensorView& input, const Activations& x,
-                      TensorView y, float* h, FfnTotals* totals) {
+void SparseFfn::SplitLists(Layer& layer, const ActiveSet& active) {
+  const bool in_one_part = layer.places.empty();
+  for (PlacedPart& part : layer.parts) {
+    part.positions.clear();
+    part.ends.clear();
+    part.lists.clear();
+  }
+  for (int64_t t = 0; t < active.n_tokens(); ++t) {
+    if (in_one_part) {
+      layer.parts[0].lists.push_back(active.Token(t));
+      continue;
+    }
+    for (const uint32_t id : active.Token(t)) {
+      const PartPosition place = layer.places[id];
+      layer.parts[place.part].positions.push_back(place.position);
+    }
+    for (PlacedPart& part : layer.parts) part.ends.push_back(part.positions.size());
+  }
+  if (in_one_part) return;
+  for (PlacedPart& part : layer.parts) {
+    size_t begin = 0;
+    for (const size_t end : part.ends) {
+      part.lists.emplace_back(part.positions.data() + begin, end - begin);
+      begin = end;
+    }
+  }
+}
+
+std::span<const float> SparseFfn::PartThreshold(const Layer& layer, PlacedPart& part,
+                                                std::span<const float> threshold) {
+  if (threshold.size() <= 1 || layer.places.empty()) return threshold;
+  part.threshold.clear();
+  for (const uint32_t id : part.ids) part.threshold.push_back(threshold[id]);
+  return part.threshold;
+}
+
+Status SparseFfn::Run(int64_t index, const FfnChoice& choice, const TensorView& input,
+                      const Activations& x, TensorView y, float* h, FfnTotals* totals) {
   Layer& layer = layers_[static_cast<size_t>(index)];
   totals->fired.assign(static_cast<size_t>(x.n_tokens), 0);
-  const bool in_one_part = layer.parts.size() == 1;  // which then writes h by id
+  totals->computed.assign(static_cast<size_t>(x.n_tokens), 0);
+  const bool in_one_part = layer.places.empty();  // which then writes h by id
+  if (choice.active != nullptr) SplitLists(layer, *choice.active);
 
   for (PlacedPart& part : layer.parts) {
     FfnWork work;
     work.input = input;
     work.x = x;
-    work.skip_zeros = mode == Mode::kExact;
+    work.skip_zeros = choice.skip_zeros;
+    work.threshold = PartThreshold(layer, part, choice.threshold);
+    if (choice.active != nullptr) work.lists = part.lists;
     const size_t n_h = static_cast<size_t>(x.n_tokens) * part.ids.size();
     if (h != nullptr && in_one_part) {
       work.h = {h, n_h};
@@ -162,6 +210,9 @@ Status SparseFfn::Run(int64_t index, Mode mode, const TensorView& input, const A
     RETURN_IF_ERROR(part.tier->Finish(part.handle, y, &outcome));
     totals->bytes_read[static_cast<size_t>(part.tier->tier())] += outcome.bytes_read;
     for (size_t t = 0; t < outcome.fired.size(); ++t) totals->fired[t] += outcome.fired[t];
+    for (size_t t = 0; t < outcome.computed.size(); ++t) {
+      totals->computed[t] += outcome.computed[t];
+    }
     if (h == nullptr || in_one_part) continue;
     for (int64_t t = 0; t < x.n_tokens; ++t) {
       const float* const part_h = part.h.data() + static_cast<size_t>(t) * part.ids.size();

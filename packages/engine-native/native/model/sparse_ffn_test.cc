@@ -2,9 +2,11 @@
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
 #include <memory>
 #include <numeric>
 
+#include "model/mode.h"
 #include "model/tiny_model.h"
 #include "model/weights.h"
 #include "tiers/cpu_tier.h"
@@ -55,6 +57,18 @@ class Bench {
   std::vector<float> RunOn(FfnTiers tiers, const std::vector<FfnBlockSource>& blocks,
                            const LayerPlan& plan, Mode mode, int64_t first, int64_t n,
                            FfnTotals* totals = nullptr, std::vector<float>* h = nullptr) {
+    return Compute(tiers, blocks, plan, {mode == Mode::kExact, {}, nullptr}, first, n, totals, h);
+  }
+
+  std::vector<float> Choose(const FfnChoice& choice, const LayerPlan& plan, int64_t first,
+                            int64_t n, FfnTotals* totals = nullptr,
+                            std::vector<float>* h = nullptr) {
+    return Compute({other_.get(), cpu_.get(), nullptr}, blocks_, plan, choice, first, n, totals, h);
+  }
+
+  std::vector<float> Compute(FfnTiers tiers, const std::vector<FfnBlockSource>& blocks,
+                             const LayerPlan& plan, const FfnChoice& choice, int64_t first,
+                             int64_t n, FfnTotals* totals, std::vector<float>* h) {
     SparseFfn ffn(tiers);
     EXPECT_OK(ffn.Validate({blocks}, Plan{{plan}}));
     EXPECT_OK(ffn.Place(0, blocks, plan));
@@ -78,7 +92,7 @@ class Bench {
     const TensorView out{Device::kHost, DType::kF32, y.data(), n, d_, d_};
     if (h != nullptr) h->assign(static_cast<size_t>(n * n_), -1.0F);
     FfnTotals local;
-    EXPECT_OK(ffn.Run(0, mode, input, x, out, h == nullptr ? nullptr : h->data(),
+    EXPECT_OK(ffn.Run(0, choice, input, x, out, h == nullptr ? nullptr : h->data(),
                       totals == nullptr ? &local : totals));
     return y;
   }
@@ -162,6 +176,45 @@ float Largest(const std::vector<float>& a) {
   for (const float v : a) largest = std::max(largest, std::fabs(v));
   return largest;
 }
+
+constexpr int64_t kSplits[] = {0, 1, 63, 64, 65, 255, 256, 257};
+
+// Token by token, each neuron with the given chance.
+std::vector<std::vector<uint32_t>> RandomLists(int64_t tokens, int64_t n, int percent,
+                                               uint64_t seed) {
+  std::vector<std::vector<uint32_t>> lists(static_cast<size_t>(tokens));
+  for (auto& list : lists) {
+    for (uint32_t id = 0; id < static_cast<uint32_t>(n); ++id) {
+      seed = seed * 6364136223846793005ULL + 1442695040888963407ULL;
+      if (static_cast<int>((seed >> 33) % 100) < percent) list.push_back(id);
+    }
+  }
+  return lists;
+}
+
+ActiveSet SetOf(const std::vector<std::vector<uint32_t>>& lists, int64_t n) {
+  ActiveSet set(static_cast<int64_t>(lists.size()), n);
+  for (const auto& list : lists) set.Append(list);
+  return set;
+}
+
+// The neurons with h != 0, token by token.
+std::vector<std::vector<uint32_t>> Firing(const std::vector<float>& h, int64_t tokens) {
+  const size_t n = h.size() / static_cast<size_t>(tokens);
+  std::vector<std::vector<uint32_t>> lists(static_cast<size_t>(tokens));
+  for (size_t i = 0; i < h.size(); ++i) {
+    if (h[i] != 0) lists[i / n].push_back(static_cast<uint32_t>(i % n));
+  }
+  return lists;
+}
+
+struct Kind {
+  const char* arch;
+  const char* activation;
+};
+// Gated, not gated and with biases, gated twice; the last has no exact zeros.
+constexpr Kind kReluKinds[] = {{"llama", "relu"}, {"opt", "relu"}, {"llama", "drelu"},
+                               {"llama", "relu2"}};
 
 const DType kTypes[] = {DType::kF32, DType::kF16, DType::kBF16, DType::kQ8_0, DType::kQ4_0};
 
@@ -368,6 +421,267 @@ TEST(SparseFfn, ExactReadsOnlyWhatFires) {
   EXPECT_EQ(dense.fired[0], fired);
   EXPECT_GT(fired, n / 4);
   EXPECT_LT(fired, 3 * n / 4);
+}
+
+TEST(SparseFfn, ListsOfAllHaveTheBitsOfDense) {
+  for (const Kind kind : {kReluKinds[0], kReluKinds[1], kReluKinds[2], Kind{"llama", "silu"}}) {
+    for (const DType type : kTypes) {
+      const auto bench = Bench::Make(Model(kind.arch, type, kind.activation));
+      ASSERT_TRUE(bench != nullptr);
+      const int64_t n = bench->n();
+      std::vector<int64_t> splits(std::begin(kSplits), std::end(kSplits));
+      splits.push_back(n - 1);
+      splits.push_back(n);
+      const bool zeros = std::string(kind.activation) != "silu";
+      for (const int64_t split : splits) {
+        const LayerPlan plan{Shuffled(n, 7), {split, n}};
+        for (const int64_t tokens : {1, 5}) {
+          const ActiveSet all = SetOf(RandomLists(tokens, n, 100, 1), n);
+          FfnTotals dense_totals, totals;
+          std::vector<float> dense_h, h;
+          const auto dense = bench->Choose({}, plan, 0, tokens, &dense_totals, &dense_h);
+          EXPECT_TRUE(dense == bench->Choose({false, {}, &all}, plan, 0, tokens, &totals, &h));
+          EXPECT_TRUE(h == dense_h);
+          EXPECT_TRUE(totals.fired == dense_totals.fired);
+          EXPECT_TRUE(totals.computed == dense_totals.computed);
+          EXPECT_EQ(totals.bytes_read[1], dense_totals.bytes_read[1]);
+          if (!zeros) continue;
+          EXPECT_TRUE(dense == bench->Choose({true, {}, &all}, plan, 0, tokens, &totals));
+          EXPECT_TRUE(totals.fired == dense_totals.fired);
+        }
+      }
+    }
+  }
+}
+
+TEST(SparseFfn, ListsOfWhatFiresHaveTheBitsOfExact) {
+  for (const Kind kind : kReluKinds) {
+    for (const DType type : kTypes) {
+      const auto bench = Bench::Make(Model(kind.arch, type, kind.activation));
+      ASSERT_TRUE(bench != nullptr);
+      const int64_t n = bench->n();
+      for (const int64_t split : {int64_t{0}, int64_t{65}, n}) {
+        const LayerPlan plan{Shuffled(n, 7), {split, n}};
+        for (const int64_t tokens : {1, 7}) {
+          FfnTotals exact_totals, totals;
+          std::vector<float> exact_h, h;
+          const auto exact = bench->Choose({true, {}, nullptr}, plan, 0, tokens, &exact_totals,
+                                           &exact_h);
+          EXPECT_TRUE(exact == bench->Choose({}, plan, 0, tokens));
+          std::vector<std::vector<uint32_t>> lists = Firing(exact_h, tokens);
+          EXPECT_TRUE(exact ==
+                      bench->Choose({true, {}, std::make_unique<ActiveSet>(SetOf(lists, n)).get()},
+                                    plan, 0, tokens, &totals, &h));
+          EXPECT_TRUE(h == exact_h);
+          for (size_t t = 0; t < lists.size(); ++t) EXPECT_EQ(totals.computed[t], lists[t].size());
+          EXPECT_LT(totals.bytes_read[1] + totals.bytes_read[0],
+                    exact_totals.bytes_read[1] + exact_totals.bytes_read[0]);
+          // More than what fires.
+          const auto others = RandomLists(tokens, n, 30, 3);
+          for (size_t t = 0; t < lists.size(); ++t) {
+            std::vector<uint32_t> merged;
+            std::set_union(lists[t].begin(), lists[t].end(), others[t].begin(), others[t].end(),
+                           std::back_inserter(merged));
+            lists[t] = merged;
+          }
+          const ActiveSet more = SetOf(lists, n);
+          EXPECT_TRUE(exact == bench->Choose({true, {}, &more}, plan, 0, tokens));
+        }
+      }
+    }
+  }
+}
+
+TEST(SparseFfn, OnlyWhatIsListedIsComputed) {
+  for (const Kind kind : {kReluKinds[0], kReluKinds[1], kReluKinds[2], Kind{"llama", "silu"}}) {
+    for (const DType type : kTypes) {
+      const auto bench = Bench::Make(Model(kind.arch, type, kind.activation));
+      ASSERT_TRUE(bench != nullptr);
+      const int64_t n = bench->n();
+      const auto lists = RandomLists(kMaxTokens, n, 20, 5);
+      std::vector<std::vector<uint32_t>> rest(lists.size());
+      for (size_t t = 0; t < lists.size(); ++t) {
+        const auto all = Ids(n);
+        std::set_difference(all.begin(), all.end(), lists[t].begin(), lists[t].end(),
+                            std::back_inserter(rest[t]));
+      }
+      const ActiveSet listed = SetOf(lists, n);
+      const ActiveSet others = SetOf(rest, n);
+      for (const int64_t split : {int64_t{0}, int64_t{100}}) {
+        const LayerPlan plan{Shuffled(n, 7), {split, n}};
+        std::vector<float> h, dense_h;
+        FfnTotals totals;
+        const auto dense = bench->Choose({}, plan, 0, kMaxTokens, nullptr, &dense_h);
+        std::vector<float> sum = bench->Choose({false, {}, &listed}, plan, 0, kMaxTokens, &totals,
+                                               &h);
+        for (size_t t = 0; t < lists.size(); ++t) {
+          std::vector<float> expected(static_cast<size_t>(n), 0.0F);
+          for (const uint32_t id : lists[t]) {
+            expected[id] = dense_h[t * static_cast<size_t>(n) + id];
+          }
+          EXPECT_TRUE(std::equal(expected.begin(), expected.end(),
+                                 h.begin() + static_cast<int64_t>(t) * n));
+          EXPECT_EQ(totals.computed[t], lists[t].size());
+        }
+        // The two halves add up to the whole.
+        const auto other = bench->Choose({false, {}, &others}, plan, 0, kMaxTokens);
+        for (size_t i = 0; i < sum.size(); ++i) sum[i] += other[i];
+        EXPECT_LE(MaxDifference(sum, dense), 1e-5F * Largest(dense));
+      }
+    }
+  }
+}
+
+TEST(SparseFfn, ListsInABatchHaveTheBitsOfSingleTokens) {
+  for (const Kind kind : {kReluKinds[0], kReluKinds[1], kReluKinds[2], Kind{"llama", "silu"}}) {
+    for (const DType type : kTypes) {
+      const auto bench = Bench::Make(Model(kind.arch, type, kind.activation));
+      ASSERT_TRUE(bench != nullptr);
+      const int64_t n = bench->n();
+      const bool zeros = std::string(kind.activation) != "silu";
+      auto lists = RandomLists(kMaxTokens, n, 15, 9);
+      lists[3].clear();
+      lists[4] = Ids(n);
+      const ActiveSet all = SetOf(lists, n);
+      for (const int64_t split : {int64_t{0}, int64_t{100}}) {
+        const LayerPlan plan{Shuffled(n, 7), {split, n}};
+        FfnTotals totals;
+        std::vector<float> h;
+        const auto batch = bench->Choose({zeros, {}, &all}, plan, 0, kMaxTokens, &totals, &h);
+        for (int64_t t = 0; t < kMaxTokens; ++t) {
+          const ActiveSet own = SetOf({lists[static_cast<size_t>(t)]}, n);
+          FfnTotals own_totals;
+          std::vector<float> own_h;
+          const auto y = bench->Choose({zeros, {}, &own}, plan, t, 1, &own_totals, &own_h);
+          EXPECT_TRUE(std::equal(y.begin(), y.end(), batch.begin() + t * bench->d()));
+          EXPECT_TRUE(std::equal(own_h.begin(), own_h.end(), h.begin() + t * n));
+          EXPECT_EQ(own_totals.fired[0], totals.fired[static_cast<size_t>(t)]);
+          EXPECT_EQ(own_totals.computed[0], totals.computed[static_cast<size_t>(t)]);
+        }
+      }
+    }
+  }
+}
+
+TEST(SparseFfn, ThreadsAndRepeatsChangeNoBitsOfLists) {
+  std::vector<float> known;
+  for (const int threads : {1, 2, 3}) {
+    const auto bench = Bench::Make(Model("llama", DType::kQ8_0), threads);
+    ASSERT_TRUE(bench != nullptr);
+    const ActiveSet one = SetOf(RandomLists(1, bench->n(), 40, 2), bench->n());
+    for (int repeat = 0; repeat < 100; ++repeat) {
+      const auto y = bench->Choose({true, {}, &one}, {}, 0, 1);
+      if (known.empty()) known = y;
+      EXPECT_TRUE(y == known);
+    }
+  }
+}
+
+TEST(SparseFfn, ListedRowsAreTheOnesRead) {
+  const auto bench = Bench::Make(Model("llama", DType::kF16));
+  ASSERT_TRUE(bench != nullptr);
+  const auto lists = RandomLists(1, bench->n(), 30, 2);
+  const ActiveSet set = SetOf(lists, bench->n());
+  FfnTotals totals;
+  std::vector<float> h;
+  bench->Choose({true, {}, &set}, {}, 0, 1, &totals, &h);
+  const auto row = static_cast<uint64_t>(2 * bench->d());
+  const uint64_t fired = Firing(h, 1)[0].size();
+  EXPECT_LT(fired, lists[0].size());
+  EXPECT_EQ(totals.fired[0], fired);
+  EXPECT_EQ(totals.bytes_read[1], (lists[0].size() + 2 * fired) * row);
+}
+
+// Where up is not positive either, a double ReLU does not read the down row.
+TEST(SparseFfn, DoubleReluReadsDownRowsOfWhatFires) {
+  const auto bench = Bench::Make(Model("llama", DType::kF16, "drelu"));
+  ASSERT_TRUE(bench != nullptr);
+  for (const int64_t tokens : {1, 3}) {
+    FfnTotals dense, exact;
+    std::vector<float> dense_h, h;
+    const auto expected = bench->Choose({}, {}, 0, tokens, &dense, &dense_h);
+    EXPECT_TRUE(expected == bench->Choose({true, {}, nullptr}, {}, 0, tokens, &exact, &h));
+    EXPECT_TRUE(h == dense_h);
+    EXPECT_TRUE(exact.fired == dense.fired);
+    EXPECT_EQ(exact.fired[0], Firing(h, tokens)[0].size());
+    EXPECT_LT(exact.fired[0], static_cast<uint64_t>(bench->n()) / 2);
+    EXPECT_LT(exact.bytes_read[1], dense.bytes_read[1]);
+    for (const float value : h) EXPECT_TRUE(value >= 0);
+  }
+  FfnTotals plain, twice;
+  const auto relu = Bench::Make(Model("llama", DType::kF16, "relu"));
+  relu->Choose({true, {}, nullptr}, {}, 0, 1, &plain);
+  bench->Choose({true, {}, nullptr}, {}, 0, 1, &twice);
+  EXPECT_LT(twice.bytes_read[1], plain.bytes_read[1]);
+}
+
+TEST(SparseFfn, ThresholdsLeaveOutSmallActivations) {
+  for (const DType type : kTypes) {
+    // Not gated: what is compared is h itself.
+    const auto bench = Bench::Make(Model("opt", type, "gelu"));
+    ASSERT_TRUE(bench != nullptr);
+    const int64_t n = bench->n();
+    std::vector<float> dense_h;
+    bench->Choose({}, {}, 0, kMaxTokens, nullptr, &dense_h);
+    std::vector<float> by_neuron;
+    for (int64_t i = 0; i < n; ++i) by_neuron.push_back(0.1F * static_cast<float>(i % 5));
+    for (const std::vector<float>& threshold : {std::vector<float>{0.1F}, by_neuron}) {
+      for (const int64_t split : {int64_t{0}, int64_t{100}}) {
+        const LayerPlan plan{Shuffled(n, 7), {split, n}};
+        std::vector<float> plan_h, h;
+        bench->Choose({}, plan, 0, kMaxTokens, nullptr, &plan_h);
+        FfnTotals totals;
+        const auto batch = bench->Choose({false, threshold, nullptr}, plan, 0, kMaxTokens, &totals,
+                                         &h);
+        uint64_t kept = 0;
+        for (size_t i = 0; i < h.size(); ++i) {
+          const size_t id = i % static_cast<size_t>(n);
+          const float t = threshold[threshold.size() == 1 ? 0 : id];
+          const bool above = std::fabs(plan_h[i]) > t;
+          kept += above ? 1 : 0;
+          EXPECT_TRUE(h[i] == (above ? plan_h[i] : 0.0F));
+        }
+        uint64_t computed = 0;
+        for (const uint64_t c : totals.computed) computed += c;
+        EXPECT_EQ(computed, kept);
+        EXPECT_GT(kept, h.size() / 10);
+        EXPECT_LT(kept, 9 * h.size() / 10);
+        for (int64_t t = 0; t < kMaxTokens; ++t) {
+          const auto y = bench->Choose({false, threshold, nullptr}, plan, t, 1);
+          EXPECT_TRUE(std::equal(y.begin(), y.end(), batch.begin() + t * bench->d()));
+        }
+      }
+    }
+  }
+}
+
+TEST(SparseFfn, ThresholdsGoByTheGateWhereThereIsOne) {
+  for (const DType type : kTypes) {
+    const auto silu = Bench::Make(Model("llama", type, "silu"));
+    const auto relu = Bench::Make(Model("llama", type, "relu"));
+    ASSERT_TRUE(silu != nullptr && relu != nullptr);
+    const std::vector<float> zero = {0}, none = {-1}, all = {1e30F}, some = {0.1F};
+    for (const int64_t tokens : {1, 6}) {
+      // None left out: dense. All: nothing. With ReLU and 0: exact.
+      EXPECT_TRUE(silu->Choose({false, none, nullptr}, {}, 0, tokens) ==
+                  silu->Choose({}, {}, 0, tokens));
+      FfnTotals totals;
+      EXPECT_EQ(Largest(silu->Choose({false, all, nullptr}, {}, 0, tokens, &totals)), 0.0F);
+      EXPECT_EQ(totals.computed[0], 0U);
+      FfnTotals by_threshold, by_zeros;
+      EXPECT_TRUE(relu->Choose({false, zero, nullptr}, {}, 0, tokens, &by_threshold) ==
+                  relu->Choose({true, {}, nullptr}, {}, 0, tokens, &by_zeros));
+      EXPECT_EQ(by_threshold.bytes_read[1], by_zeros.bytes_read[1]);
+      EXPECT_TRUE(by_threshold.computed == by_zeros.fired);
+      std::vector<float> h, dense_h;
+      silu->Choose({}, {}, 0, tokens, nullptr, &dense_h);
+      silu->Choose({false, some, nullptr}, {}, 0, tokens, &totals, &h);
+      const size_t kept = Firing(h, tokens)[0].size();
+      EXPECT_EQ(totals.computed[0], kept);
+      EXPECT_TRUE(kept > 10 && kept < static_cast<size_t>(silu->n()) - 10);
+      for (size_t i = 0; i < h.size(); ++i) EXPECT_TRUE(h[i] == 0 || h[i] == dense_h[i]);
+    }
+  }
 }
 
 TEST(SparseFfn, RefusesPlansThatDoNotFit) {

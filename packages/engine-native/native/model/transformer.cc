@@ -62,12 +62,19 @@ Result<Transformer> Transformer::Create(const Hyperparameters& model, const Weig
   return t;
 }
 
-Status Transformer::Forward(std::span<const ForwardItem> items, Mode mode, Observer* observer,
+Status Transformer::Forward(std::span<const ForwardItem> items, const ForwardOptions& options,
                             const std::function<bool()>& stop, ForwardOutcome* outcome) {
+  const auto n_layers = static_cast<size_t>(model_.layers);
   *outcome = ForwardOutcome();
   outcome->logits.resize(items.size());
-  outcome->fired.assign(items.size(),
-                        std::vector<uint64_t>(static_cast<size_t>(model_.layers), 0));
+  outcome->counts.assign(items.size(), std::vector<LayerCounts>(n_layers));
+  outcome->predictor.resize(n_layers);
+  if (options.audit_norms != nullptr) {
+    for (const ForwardItem& item : items) {
+      outcome->audits.push_back({static_cast<int64_t>(item.tokens.size()),
+                                 std::vector<PredictionAudit::Layer>(n_layers)});
+    }
+  }
   rows_.clear();
   for (size_t i = 0; i < items.size(); ++i) {
     for (size_t t = 0; t < items[i].tokens.size(); ++t) {
@@ -82,8 +89,11 @@ Status Transformer::Forward(std::span<const ForwardItem> items, Mode mode, Obser
   PrepareRope();
   for (int64_t layer = 0; layer < model_.layers; ++layer) {
     if (stop()) return Status(StatusCode::kAborted, "the step was stopped");
-    RETURN_IF_ERROR(Attention(items, layer, observer, outcome));
-    RETURN_IF_ERROR(Ffn(items, layer, mode, observer, outcome));
+    RETURN_IF_ERROR(Attention(items, layer, options.observer, outcome));
+    RETURN_IF_ERROR(Ffn(items, layer, options, outcome));
+  }
+  for (const PredictorCost& cost : outcome->predictor) {
+    outcome->bytes_read[static_cast<size_t>(Tier::kCpu)] += cost.bytes;
   }
   return Logits(items, outcome);
 }
@@ -167,49 +177,6 @@ Status Transformer::Attention(std::span<const ForwardItem> items, int64_t layer,
   const Product output[] = {{&w.o, s_.projected.data()}};
   Multiply(output, Prepare(s_.attended.data(), d_q, n_tokens, IsQuantised(w.o.matrix)), bytes);
   kernels_.add(s_.projected.data(), n_tokens * model_.d_model, s_.residual.data());
-  return Status::Ok();
-}
-
-Status Transformer::Ffn(std::span<const ForwardItem> items, int64_t layer, Mode mode,
-                        Observer* observer, ForwardOutcome* outcome) {
-  const LayerWeights& w = weights_.layers[static_cast<size_t>(layer)];
-  const auto n_tokens = static_cast<int64_t>(rows_.size());
-  const int64_t d = model_.d_model;
-  ApplyNorm(w.ffn_norm, s_.residual.data(), n_tokens, s_.normed.data());
-  RETURN_IF_ERROR(Observe(items, observer, layer, Stream::kFfnInput, d, s_.normed.data()));
-
-  bool quantised = false;
-  for (const FfnBlockSource& block : w.ffn_blocks) {
-    quantised |= BlockElements(block.up->type) > 1 ||
-                 (block.gate != nullptr && BlockElements(block.gate->type) > 1);
-  }
-  const Activations x = Prepare(s_.normed.data(), d, n_tokens, quantised);
-  const TensorView input{Device::kHost, DType::kF32, s_.normed.data(), n_tokens, d, d};
-  const TensorView y{Device::kHost, DType::kF32, s_.ffn_out.data(), n_tokens, d, d};
-  std::fill_n(s_.ffn_out.data(), n_tokens * d, 0.0F);
-
-  const bool watched = observer != nullptr && observer->Wants(layer, Stream::kActivation);
-  const int64_t n_ff = ffn_.n_neurons(layer);
-  if (watched) s_.observed.resize(static_cast<size_t>(n_tokens * n_ff));
-  FfnTotals totals;
-  RETURN_IF_ERROR(
-      ffn_.Run(layer, mode, input, x, y, watched ? s_.observed.data() : nullptr, &totals));
-  if (watched) {
-    RETURN_IF_ERROR(Observe(items, observer, layer, Stream::kActivation, n_ff, s_.observed.data()));
-  }
-
-  if (!w.ffn_down_bias.empty()) {
-    for (int64_t t = 0; t < n_tokens; ++t) kernels_.add(w.ffn_down_bias.data(), d, y.f32(t));
-  }
-  kernels_.add(s_.ffn_out.data(), n_tokens * d, s_.residual.data());
-  for (size_t tier = 0; tier < kTiers; ++tier) {
-    outcome->bytes_read[tier] += totals.bytes_read[tier];
-    outcome->ffn_bytes_read[tier] += totals.bytes_read[tier];
-  }
-  for (size_t r = 0; r < rows_.size(); ++r) {
-    outcome->fired[static_cast<size_t>(rows_[r].item)][static_cast<size_t>(layer)] +=
-        totals.fired[r];
-  }
   return Status::Ok();
 }
 

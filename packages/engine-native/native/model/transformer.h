@@ -9,11 +9,14 @@
 
 #include "backends/kernels.h"
 #include "io/model_file.h"
+#include "model/down_norms.h"
 #include "model/kv_cache.h"
 #include "model/mode.h"
 #include "model/observation.h"
+#include "model/prediction_audit.h"
 #include "model/sparse_ffn.h"
 #include "model/weights.h"
+#include "sparsity/predictors.h"
 #include "tiers/accountant.h"
 #include "util/thread_pool.h"
 
@@ -28,10 +31,25 @@ struct ForwardItem {
   int64_t label = 0;                // what observers are told as their step item
 };
 
+struct ForwardOptions {
+  Mode mode = Mode::kDense;
+  Predictors* predictors = nullptr;        // REQUIRES: there, in modes predicted and threshold
+  Observer* observer = nullptr;            // may be null
+  const DownNorms* audit_norms = nullptr;  // not null: compare with what fires, valued by these
+};
+
+// Of one layer, summed over tokens.
+struct LayerCounts {
+  uint64_t fired = 0;
+  uint64_t computed = 0;
+};
+
 struct ForwardOutcome {
   std::vector<std::vector<std::vector<float>>> logits;  // [items][wanted][vocab]
-  std::vector<std::vector<uint64_t>> fired;             // [items][layers], summed over tokens
-  uint64_t bytes_read[kTiers] = {0, 0, 0};              // weights and KV
+  std::vector<std::vector<LayerCounts>> counts;         // [items][layers]
+  std::vector<PredictionAudit> audits;                  // [items], when asked for
+  std::vector<PredictorCost> predictor;                 // [layers], of the whole batch
+  uint64_t bytes_read[kTiers] = {0, 0, 0};              // weights, KV and predictors
   uint64_t ffn_bytes_read[kTiers] = {0, 0, 0};          // the FFN's part of it
 };
 
@@ -47,9 +65,11 @@ class Transformer {
                                int64_t max_context, int threads);
 
   // Runs one batch. `stop` is asked between layers: true ends the call with kAborted; the caches
-  // then hold undefined values at the new positions only. `observer` may be null.
-  Status Forward(std::span<const ForwardItem> items, Mode mode, Observer* observer,
+  // then hold undefined values at the new positions only.
+  Status Forward(std::span<const ForwardItem> items, const ForwardOptions& options,
                  const std::function<bool()>& stop, ForwardOutcome* outcome);
+  // Working memory that an audit of so many tokens takes besides.
+  uint64_t AuditBytes(int64_t max_tokens) const;
 
  private:
   struct Scratch {
@@ -60,6 +80,7 @@ class Transformer {
     std::vector<float> scores;              // [threads][scores_context]
     int64_t scores_context = 0;             // grows with the longest timeline
     std::vector<float> observed;            // [max_tokens][n_ff] when h is watched
+    std::vector<float> audited, discarded;  // of an audit: [max_tokens][n_ff], [max_tokens][d_model]
     std::vector<int8_t> quants;             // [max_tokens][max width]
     std::vector<float> quant_scales;
     std::vector<int32_t> quant_sums;
@@ -91,8 +112,11 @@ class Transformer {
   void PrepareRope();
   Status Attention(std::span<const ForwardItem> items, int64_t layer, Observer* observer,
                    ForwardOutcome* outcome);
-  Status Ffn(std::span<const ForwardItem> items, int64_t layer, Mode mode, Observer* observer,
+  FfnChoice Choose(int64_t layer, const ForwardOptions& options) const;
+  Status Ffn(std::span<const ForwardItem> items, int64_t layer, const ForwardOptions& options,
              ForwardOutcome* outcome);
+  Status Audit(int64_t layer, const DownNorms& norms, const TensorView& input,
+               const Activations& x, const FfnTotals& computed, ForwardOutcome* outcome);
   Status Logits(std::span<const ForwardItem> items, ForwardOutcome* outcome);
 
   void ApplyNorm(const Norm& norm, const float* x, int64_t n_tokens, float* out);

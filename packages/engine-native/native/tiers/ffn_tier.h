@@ -49,13 +49,27 @@ using FfnHandle = uint32_t;
 struct FfnWork {
   TensorView input;               // [n_tokens][d_model], after the norm
   Activations x;                  // the same on the host, quantised where the weights ask for it
-  bool skip_zeros = false;        // exact mode: leave out neurons whose activation is zero
-  std::span<float> h;             // [n_tokens][neurons of the part], as listed; empty: not wanted
+  // What to compute. Neurons that are left out have h = 0.
+  bool skip_zeros = false;        // leave out neurons whose activation is zero (ReLU family)
+  // Leave out neurons with |act(first)| at or below this, first being the product with gate, or up
+  // where there is none; [1] or [neurons of the part], by position; empty: leave out none.
+  std::span<const float> threshold;
+  // Of the part, by token, the positions that may fire, ascending; none: all may.
+  std::span<const std::span<const uint32_t>> lists;
+  std::span<float> h;             // [n_tokens][neurons of the part]; empty: not wanted
+
+  bool listed() const { return !lists.empty(); }
+  template <typename Position>
+  float ThresholdAt(Position p) const {
+    return threshold[threshold.size() == 1 ? 0 : static_cast<size_t>(p)];
+  }
 };
 
 struct FfnOutcome {
   uint64_t bytes_read = 0;
   std::vector<uint64_t> fired;    // [n_tokens] neurons with h != 0 (gated ReLU: gate > 0)
+  // [n_tokens] neurons chosen to be computed: those listed, those above their threshold, or all.
+  std::vector<uint64_t> computed;
 };
 
 class FfnTier {

@@ -49,7 +49,8 @@ TC_INLINE F32 Erf(F32 x) {
 
 TC_INLINE F32 ActivationOf(ActivationFunction f, F32 x) {
   switch (f) {
-    case ActivationFunction::kRelu: return ZeroUnlessPositive(x, x);
+    case ActivationFunction::kRelu:
+    case ActivationFunction::kDoubleRelu: return ZeroUnlessPositive(x, x);
     case ActivationFunction::kSilu: return Gated(x, x);
     case ActivationFunction::kGelu:
       return Mul(Mul(Set(0.5F), x), Add(Set(1.0F), Erf(Mul(x, Set(0.70710678F)))));
@@ -63,16 +64,22 @@ TC_INLINE F32 ActivationOf(ActivationFunction f, F32 x) {
   return x;
 }
 
+// The activation of a gate times its up value.
+template <ActivationFunction F>
+TC_INLINE F32 GatedBy(F32 a, F32 up) {
+  return Mul(a, F == ActivationFunction::kDoubleRelu ? ActivationOf(F, up) : up);
+}
+
 template <ActivationFunction F>
 TC_INLINE void ActivateAll(const float* gate, const float* up, int64_t n, float* h) {
   int64_t i = 0;
   for (; i + kLanes <= n; i += kLanes) {
     const F32 a = ActivationOf(F, Load(gate + i));
-    Store(h + i, up != nullptr ? Mul(a, Load(up + i)) : a);
+    Store(h + i, up != nullptr ? GatedBy<F>(a, Load(up + i)) : a);
   }
   if (i < n) {
     const F32 a = ActivationOf(F, LoadPart(gate + i, n - i));
-    StorePart(h + i, up != nullptr ? Mul(a, LoadPart(up + i, n - i)) : a, n - i);
+    StorePart(h + i, up != nullptr ? GatedBy<F>(a, LoadPart(up + i, n - i)) : a, n - i);
   }
 }
 
@@ -89,6 +96,8 @@ TC_INLINE void ActivateAny(ActivationFunction f, const float* gate, const float*
       return ActivateAll<ActivationFunction::kGeluTanh>(gate, up, n, h);
     case ActivationFunction::kReluSquared:
       return ActivateAll<ActivationFunction::kReluSquared>(gate, up, n, h);
+    case ActivationFunction::kDoubleRelu:
+      return ActivateAll<ActivationFunction::kDoubleRelu>(gate, up, n, h);
   }
 }
 

@@ -163,7 +163,8 @@ float Act(ActivationFunction f, float x) {
   constexpr float kSqrtHalf = 0.70710678F;
   constexpr float kSqrtTwoOverPi = 0.79788456F;
   switch (f) {
-    case ActivationFunction::kRelu: return x <= 0 ? 0.0F : x;
+    case ActivationFunction::kRelu:
+    case ActivationFunction::kDoubleRelu: return x <= 0 ? 0.0F : x;
     case ActivationFunction::kSilu: return x / (1.0F + std::exp(-x));
     case ActivationFunction::kGelu: return 0.5F * x * (1.0F + std::erf(x * kSqrtHalf));
     case ActivationFunction::kGeluTanh:
@@ -175,7 +176,12 @@ float Act(ActivationFunction f, float x) {
 
 void Activate(ActivationFunction f, const float* gate, const float* up, int64_t n, float* h) {
   for (int64_t i = 0; i < n; ++i) {
-    h[i] = up != nullptr ? Act(f, gate[i]) * up[i] : Act(f, gate[i]);
+    const float a = Act(f, gate[i]);
+    if (up == nullptr) {
+      h[i] = a;
+    } else {
+      h[i] = a * (f == ActivationFunction::kDoubleRelu ? Act(f, up[i]) : up[i]);
+    }
   }
 }
 
