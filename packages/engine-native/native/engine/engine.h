@@ -15,6 +15,7 @@
 #include "engine/sampler.h"
 #include "engine/session.h"
 #include "engine/step.h"
+#include "io/artifact_reader.h"
 #include "io/model_file.h"
 #include "model/down_norms.h"
 #include "model/mode.h"
@@ -33,6 +34,7 @@ struct EngineOptions {
   uint64_t ram_budget = 0;     // bytes; 0: none set
   Plan plan;                   // where the neurons live; no layers: in the file's order
   std::string plan_fingerprint;  // of the model the plan is for
+  std::shared_ptr<const PredictorSet> predictors;  // may be null; not kept once it is loaded
   std::function<void(double)> progress;  // fraction of weights read; from the loading thread
   const std::atomic<bool>* cancel = nullptr;
 };
@@ -84,12 +86,14 @@ class Engine {
  public:
   // Reads the model and places every weight. Takes as long as reading the file.
   // Errors: those of OpenModelFile, Tokenizer::Create; kOutOfMemory (with the numbers) when the
-  // budget or the system has no room, before anything is allocated; kAborted.
+  // budget or the system has no room, before anything is allocated; kArtifactModelMismatch for
+  // another model's plan or predictors; kAborted.
   static Result<std::shared_ptr<Engine>> Open(const std::string& path,
                                               const EngineOptions& options);
   virtual ~Engine() = default;
 
-  virtual const EngineInfo& info() const = 0;
+  // From any thread; `modes` follow what predictors there are.
+  virtual EngineInfo info() const = 0;
   virtual const Tokenizer& tokenizer() const = 0;
   virtual std::vector<TierMemory> memory() const = 0;
 
@@ -118,6 +122,10 @@ class Engine {
   virtual void CloseSession(std::shared_ptr<Session> session, StatusDone done) = 0;
   // An empty plan restores the file's order.
   virtual void SetPlan(Plan plan, StatusDone done) = 0;
+
+  // Takes other predictors, and with them the modes that need them; null: none. What was there stays
+  // on failure: kArtifactModelMismatch, kInvalidArgument, kOutOfMemory when both do not fit at once.
+  virtual void SetPredictors(std::shared_ptr<const PredictorSet> set, StatusDone done) = 0;
 
   // Ends running work (kClosed), then frees weights and caches. Blocks until the engine's thread
   // has stopped; safe twice and from any thread but the engine's own. (To let go of the last

@@ -44,13 +44,16 @@ bool Job::IsCancelled(const CancelFlag& flag) const {
          std::any_of(sessions_.begin(), sessions_.end(), [](const auto& s) { return s->closed(); });
 }
 
-StepJob::StepJob(std::vector<StepItem> items, StepOptions options, Engine::StepDone done)
+StepJob::StepJob(std::vector<StepItem> items, StepOptions options, CheckModeFn check_mode,
+                 Engine::StepDone done)
     : Job(SessionsOf(items)),
       items_(std::move(items)),
       options_(std::move(options)),
+      check_mode_(std::move(check_mode)),
       done_(std::move(done)) {}
 
 Status StepJob::Begin() {
+  RETURN_IF_ERROR(check_mode_(options_.mode));
   for (const StepItem& item : items_) {
     Progress progress;
     progress.tokens = item.session->Pending();
@@ -98,6 +101,7 @@ Status StepJob::Take(const Slice& slice, SliceOutcome outcome) {
   progress.next_logits += slice.logits.size();
   for (auto& logits : outcome.logits) evaluation.logits.push_back(std::move(logits));
   evaluation.stats.Add(outcome.stats);
+  evaluation.audit.Add(outcome.audit);
   return Status::Ok();
 }
 
@@ -112,10 +116,12 @@ void StepJob::Fail(Status status) {
 
 GenerateJob::GenerateJob(const Tokenizer& tokenizer, std::shared_ptr<Session> session,
                          std::vector<TokenId> prompt, GenerateOptions options,
-                         Engine::ChunkFn chunk, Engine::GenerateDone done)
+                         CheckModeFn check_mode, Engine::ChunkFn chunk,
+                         Engine::GenerateDone done)
     : Job({std::move(session)}),
       tokenizer_(tokenizer),
       options_(std::move(options)),
+      check_mode_(std::move(check_mode)),
       chunk_(std::move(chunk)),
       done_(std::move(done)),
       sampler_(options_.sampling),
@@ -123,6 +129,7 @@ GenerateJob::GenerateJob(const Tokenizer& tokenizer, std::shared_ptr<Session> se
       input_(std::move(prompt)) {}
 
 Status GenerateJob::Begin() {
+  RETURN_IF_ERROR(check_mode_(options_.mode));
   std::vector<TokenId> pending = session().Pending();
   if (pending.empty() && input_.empty()) {
     if (session().cached() == 0) {

@@ -24,7 +24,18 @@ struct Slice {
 struct SliceOutcome {
   std::vector<std::vector<float>> logits;
   StepStats stats;
+  PredictionAudit audit;  // when asked for
 };
+
+// What the jobs of a batch have in common.
+struct BatchOptions {
+  Mode mode = Mode::kDense;
+  bool audit = false;
+  Observer* observer = nullptr;  // may be null
+};
+
+// Asked when a job's turn comes: predictors may have gone since it was handed in.
+using CheckModeFn = std::function<Status(Mode)>;
 
 // All calls come from the engine's thread. Exactly one of Finish and Fail ends a job.
 class Job {
@@ -36,6 +47,7 @@ class Job {
   virtual bool exclusive() const { return false; }  // waits for all before it, holds all after
   virtual bool cancelled() const { return false; }
   virtual Mode mode() const { return Mode::kDense; }
+  virtual bool audit() const { return false; }
   virtual std::shared_ptr<Observer> observer() const { return nullptr; }
 
   // Called once before anything else, when no earlier job uses the same sessions.
@@ -67,10 +79,12 @@ Status CheckOpen(const Session& session);
 // Appends tokens to one or more sessions and hands logits back.
 class StepJob : public Job {
  public:
-  StepJob(std::vector<StepItem> items, StepOptions options, Engine::StepDone done);
+  StepJob(std::vector<StepItem> items, StepOptions options, CheckModeFn check_mode,
+          Engine::StepDone done);
 
   bool cancelled() const override { return IsCancelled(options_.cancel); }
   Mode mode() const override { return options_.mode; }
+  bool audit() const override { return options_.audit; }
   std::shared_ptr<Observer> observer() const override { return options_.observer; }
   Status Begin() override;
   bool done() const override;
@@ -88,6 +102,7 @@ class StepJob : public Job {
   };
   const std::vector<StepItem> items_;
   const StepOptions options_;
+  const CheckModeFn check_mode_;
   const Engine::StepDone done_;
   std::vector<Progress> progress_;
   std::vector<Evaluation> evaluations_;
@@ -97,8 +112,8 @@ class StepJob : public Job {
 class GenerateJob : public Job {
  public:
   GenerateJob(const Tokenizer& tokenizer, std::shared_ptr<Session> session,
-              std::vector<TokenId> prompt, GenerateOptions options, Engine::ChunkFn chunk,
-              Engine::GenerateDone done);
+              std::vector<TokenId> prompt, GenerateOptions options, CheckModeFn check_mode,
+              Engine::ChunkFn chunk, Engine::GenerateDone done);
 
   bool cancelled() const override { return IsCancelled(options_.cancel); }
   Mode mode() const override { return options_.mode; }
@@ -117,6 +132,7 @@ class GenerateJob : public Job {
 
   const Tokenizer& tokenizer_;
   const GenerateOptions options_;
+  const CheckModeFn check_mode_;
   const Engine::ChunkFn chunk_;
   const Engine::GenerateDone done_;
   const std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
@@ -129,7 +145,7 @@ class GenerateJob : public Job {
   GenerateResult result_;
 };
 
-// Something done between two steps: truncate, fork, close a session, change the plan.
+// Something done between two steps: truncate, fork, close a session, change plan or predictors.
 class ControlJob : public Job {
  public:
   ControlJob(std::vector<std::shared_ptr<Session>> sessions, bool exclusive,

@@ -103,10 +103,10 @@ std::vector<Job*> Scheduler::PickBatch(std::vector<Job*> runnable) {
   std::stable_sort(runnable.begin(), runnable.end(),
                    [](const Job* a, const Job* b) { return a->last_turn < b->last_turn; });
   const Job& lead = *runnable.front();
-  // One mode per batch. A watched job runs alone.
+  // One mode per batch, audited or not. A watched job runs alone.
   std::erase_if(runnable, [&lead](const Job* job) {
     return job != &lead && (lead.observer() != nullptr || job->observer() != nullptr ||
-                            job->mode() != lead.mode());
+                            job->mode() != lead.mode() || job->audit() != lead.audit());
   });
   return runnable;
 }
@@ -150,7 +150,8 @@ Status Scheduler::ComputeBatch(const std::vector<Job*>& batch) {
                                    [](const Job* job) { return job->cancelled(); });
   };
   std::vector<SliceOutcome> outcomes;
-  RETURN_IF_ERROR(compute_(slices, batch.front()->mode(), observer.get(), stop, &outcomes));
+  const BatchOptions options{batch.front()->mode(), batch.front()->audit(), observer.get()};
+  RETURN_IF_ERROR(compute_(slices, options, stop, &outcomes));
   for (size_t i = 0; i < slices.size(); ++i) {
     Status taken = owners[i]->Take(slices[i], std::move(outcomes[i]));
     if (!taken.ok()) owners[i]->failure = std::move(taken);

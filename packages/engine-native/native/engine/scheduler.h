@@ -19,8 +19,9 @@ namespace thermocline {
 class Scheduler {
  public:
   // Computes slices of different sessions in one pass. Outcomes match the slices.
-  using ComputeFn = std::function<Status(std::span<const Slice> slices, Mode mode,
-                                         Observer* observer, const std::function<bool()>& stop,
+  using ComputeFn = std::function<Status(std::span<const Slice> slices,
+                                         const BatchOptions& options,
+                                         const std::function<bool()>& stop,
                                          std::vector<SliceOutcome>* outcomes)>;
 
   Scheduler(ComputeFn compute, int64_t max_batch_tokens);

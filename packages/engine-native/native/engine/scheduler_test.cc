@@ -53,7 +53,7 @@ class DeafObserver : public Observer {
   Status OnRows(const ObservedRows&) override { return Status::Ok(); }
 };
 
-Status ComputeNothing(std::span<const Slice> slices, Mode, Observer*,
+Status ComputeNothing(std::span<const Slice> slices, const BatchOptions&,
                       const std::function<bool()>&, std::vector<SliceOutcome>* outcomes) {
   outcomes->resize(slices.size());
   return Status::Ok();

@@ -3,6 +3,15 @@
 #include <algorithm>
 
 namespace thermocline {
+namespace {
+
+template <typename T>
+void AddTo(std::vector<T>& sums, const std::vector<T>& values) {
+  sums.resize(std::max(sums.size(), values.size()), 0);
+  for (size_t i = 0; i < values.size(); ++i) sums[i] += values[i];
+}
+
+}  // namespace
 
 void StepStats::Add(const StepStats& other) {
   tokens += other.tokens;
@@ -11,10 +20,11 @@ void StepStats::Add(const StepStats& other) {
     bytes_read[t] += other.bytes_read[t];
     ffn_bytes_read[t] += other.ffn_bytes_read[t];
   }
-  fired.resize(std::max(fired.size(), other.fired.size()), 0);
-  neurons.resize(std::max(neurons.size(), other.neurons.size()), 0);
-  for (size_t i = 0; i < other.fired.size(); ++i) fired[i] += other.fired[i];
-  for (size_t i = 0; i < other.neurons.size(); ++i) neurons[i] += other.neurons[i];
+  AddTo(fired, other.fired);
+  AddTo(neurons, other.neurons);
+  AddTo(computed, other.computed);
+  AddTo(predictor_bytes, other.predictor_bytes);
+  AddTo(predictor_ms, other.predictor_ms);
 }
 
 }  // namespace thermocline

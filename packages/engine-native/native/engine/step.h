@@ -9,6 +9,7 @@
 #include "engine/observer.h"
 #include "engine/session.h"
 #include "model/mode.h"
+#include "model/prediction_audit.h"
 
 namespace thermocline {
 
@@ -23,11 +24,12 @@ struct StepItem {
 
 struct StepOptions {
   Mode mode = Mode::kDense;
+  bool audit = false;                    // also compute what truly fires, and compare
   CancelFlag cancel;                     // may be null
   std::shared_ptr<Observer> observer;    // may be null
 };
 
-// Bytes are those of weights and KV that the arithmetic read, by tier (gpu, cpu, flash).
+// Bytes are those of weights, KV and predictors that the arithmetic read, by tier (gpu, cpu, flash).
 struct StepStats {
   int64_t tokens = 0;
   double time_ms = 0;
@@ -35,6 +37,9 @@ struct StepStats {
   uint64_t ffn_bytes_read[3] = {0, 0, 0};
   std::vector<uint64_t> fired;    // [layers] firings
   std::vector<uint64_t> neurons;  // [layers] neurons x tokens
+  std::vector<uint64_t> computed;         // [layers] neurons chosen to be computed
+  std::vector<uint64_t> predictor_bytes;  // [layers] the predictors' part of bytes_read,
+  std::vector<double> predictor_ms;       // and of time_ms
 
   void Add(const StepStats& other);
 };
@@ -42,6 +47,7 @@ struct StepStats {
 struct Evaluation {
   std::vector<std::vector<float>> logits;  // [wanted][vocab]
   StepStats stats;
+  PredictionAudit audit;  // when asked for
 };
 
 }  // namespace thermocline

@@ -14,6 +14,7 @@ using Kind = LayerPredictor::Kind;
 constexpr int64_t kBlock = 32;               // columns that share a scale
 constexpr int64_t kChunkBytes = 32 << 10;    // weights per task for one token
 constexpr int64_t kBatchRows = 32;           // rows per task for several
+constexpr int64_t kMaxSide = int64_t{1} << 31;  // of a matrix, so that products cannot overflow
 constexpr int64_t kSignColumns = 64;         // signs in a word
 
 int64_t CeilDiv(int64_t a, int64_t b) { return (a + b - 1) / b; }
@@ -44,7 +45,8 @@ Status Misfit(const std::string& what) {
 // Whether the arrays of a matrix have the lengths that its shape and type ask for.
 Status CheckMatrix(const PredictorMatrix& matrix, const char* name, int64_t rows, int64_t cols) {
   const std::string shape = std::to_string(matrix.rows) + " x " + std::to_string(matrix.cols);
-  if (matrix.rows != rows || matrix.cols != cols || rows < 1 || cols < 1) {
+  if (matrix.rows != rows || matrix.cols != cols || rows < 1 || cols < 1 || rows > kMaxSide ||
+      cols > kMaxSide) {
     return Misfit(std::string(name) + " is " + shape + ", not " + std::to_string(rows) + " x " +
                   std::to_string(cols));
   }
@@ -68,18 +70,6 @@ Status CheckMatrix(const PredictorMatrix& matrix, const char* name, int64_t rows
   return Misfit(std::string(name) + " of " + shape + " has " +
                 std::to_string(matrix.values.size()) + " bytes and " +
                 std::to_string(matrix.scale.size() + matrix.block_scale.size()) + " scales");
-}
-
-Status CheckSizes(const LayerPredictor& from, int64_t d_model, int64_t n_ff) {
-  if (from.kind == Kind::kTrained || from.kind == Kind::kFactorised) {
-    RETURN_IF_ERROR(CheckMatrix(from.down, "down", from.down.rows, d_model));
-    return CheckMatrix(from.up, "up", n_ff, from.down.rows);
-  }
-  if (from.kind != Kind::kSigns) return Misfit("its kind has no scores of its own");
-  const auto bytes = static_cast<size_t>(n_ff * CeilDiv(d_model, 8));
-  if (from.signs.size() == bytes) return Status::Ok();
-  return Misfit("it has " + std::to_string(from.signs.size()) + " bytes of signs, not " +
-                std::to_string(bytes));
 }
 
 // A row of quants followed by its scales, as kernels read it.
@@ -117,6 +107,18 @@ void ForRows(ThreadPool& pool, int64_t rows, int64_t rows_per_task, const Task& 
 
 }  // namespace
 
+Status Predictor::Check(const LayerPredictor& from, int64_t d_model, int64_t n_ff) {
+  if (from.kind == Kind::kTrained || from.kind == Kind::kFactorised) {
+    RETURN_IF_ERROR(CheckMatrix(from.down, "down", from.down.rows, d_model));
+    return CheckMatrix(from.up, "up", n_ff, from.down.rows);
+  }
+  if (from.kind != Kind::kSigns) return Misfit("its kind has no scores of its own");
+  const auto bytes = static_cast<size_t>(n_ff * CeilDiv(d_model, 8));
+  if (from.signs.size() == bytes) return Status::Ok();
+  return Misfit("it has " + std::to_string(from.signs.size()) + " bytes of signs, not " +
+                std::to_string(bytes));
+}
+
 uint64_t Predictor::PlannedBytes(const LayerPredictor& from, int64_t d_model, int64_t n_ff,
                                  int64_t n_tokens) {
   const auto tokens = static_cast<uint64_t>(std::min(n_tokens, kScoredTokens));
@@ -132,7 +134,7 @@ uint64_t Predictor::PlannedBytes(const LayerPredictor& from, int64_t d_model, in
 }
 
 Result<Predictor> Predictor::Create(const LayerPredictor& from, int64_t d_model, int64_t n_ff) {
-  RETURN_IF_ERROR(CheckSizes(from, d_model, n_ff));
+  RETURN_IF_ERROR(Check(from, d_model, n_ff));
   Predictor predictor;
   predictor.kind_ = from.kind;
   predictor.d_model_ = d_model;

@@ -19,12 +19,14 @@ constexpr int64_t kScoredTokens = 128;
 // Immutable after Create but for its working memory: one caller at a time.
 class Predictor {
  public:
-  // Checks shapes and sizes (kInvalidArgument) and copies the weights to where kernels read them;
-  // I8 is widened to F32. kOutOfMemory.
-  // REQUIRES: `from` is trained, factorised or signs: the other kinds have nothing to score with.
+  // Whether matrices or signs are there, have the layer's shapes and as many bytes as those ask
+  // for; kInvalidArgument. Also for other kinds than trained, factorised and signs: they have
+  // nothing to score with.
+  static Status Check(const LayerPredictor& from, int64_t d_model, int64_t n_ff);
+  // Checks, and copies the weights to where kernels read them; I8 is widened to F32. kOutOfMemory.
   static Result<Predictor> Create(const LayerPredictor& from, int64_t d_model, int64_t n_ff);
-  // Bytes that it will hold, the working memory of scoring at most n_tokens at once included. `from`
-  // may be of any kind.
+  // Bytes that it will hold, the working memory of scoring at most n_tokens at once included; 0 for
+  // kinds without scores. REQUIRES: Check passed, or there are no scores.
   static uint64_t PlannedBytes(const LayerPredictor& from, int64_t d_model, int64_t n_ff,
                                int64_t n_tokens);
 

@@ -16,13 +16,13 @@ bool HasScores(Kind kind) {
 // Neurons of the largest layer that is predicted by scores; 0: none is.
 int64_t Widest(const PredictorSet& set, std::span<const int64_t> n_ff) {
   int64_t widest = 0;
-  for (size_t i = 0; i < std::min(set.layers.size(), n_ff.size()); ++i) {
+  for (size_t i = 0; i < n_ff.size(); ++i) {
     if (HasScores(set.layers[i].kind)) widest = std::max(widest, n_ff[i]);
   }
   return widest;
 }
 
-Status CheckLayer(const LayerPredictor& layer, size_t index, int64_t n_ff) {
+Status CheckLayer(const LayerPredictor& layer, size_t index, int64_t d_model, int64_t n_ff) {
   if (layer.kind == Kind::kNone) return Status::Ok();
   if (layer.threshold.size() != 1 && layer.threshold.size() != static_cast<size_t>(n_ff)) {
     return Status(StatusCode::kInvalidArgument,
@@ -32,7 +32,8 @@ Status CheckLayer(const LayerPredictor& layer, size_t index, int64_t n_ff) {
   if (layer.reads_previous_layer && (index == 0 || layer.kind == Kind::kGate)) {
     return Status(StatusCode::kInvalidArgument, "it cannot read the layer before");
   }
-  return Status::Ok();
+  if (!HasScores(layer.kind)) return Status::Ok();
+  return Predictor::Check(layer, d_model, n_ff);
 }
 
 double Milliseconds(std::chrono::steady_clock::duration time) {
@@ -41,10 +42,25 @@ double Milliseconds(std::chrono::steady_clock::duration time) {
 
 }  // namespace
 
+Status Predictors::Check(const PredictorSet& set, int64_t d_model, std::span<const int64_t> n_ff) {
+  if (set.layers.size() != n_ff.size()) {
+    return Status(StatusCode::kInvalidArgument,
+                  "the predictor set has " + std::to_string(set.layers.size()) +
+                      " layers, the model " + std::to_string(n_ff.size()));
+  }
+  for (size_t i = 0; i < n_ff.size(); ++i) {
+    const Status status = CheckLayer(set.layers[i], i, d_model, n_ff[i]);
+    if (status.ok()) continue;
+    return Status(status.code(),
+                  "predictor of layer " + std::to_string(i) + ": " + status.message());
+  }
+  return Status::Ok();
+}
+
 uint64_t Predictors::PlannedBytes(const PredictorSet& set, int64_t d_model,
                                   std::span<const int64_t> n_ff, int64_t max_tokens) {
   uint64_t bytes = 0;
-  for (size_t i = 0; i < std::min(set.layers.size(), n_ff.size()); ++i) {
+  for (size_t i = 0; i < n_ff.size(); ++i) {
     bytes += Predictor::PlannedBytes(set.layers[i], d_model, n_ff[i], max_tokens) +
              4 * set.layers[i].threshold.size();
   }
@@ -56,26 +72,13 @@ uint64_t Predictors::PlannedBytes(const PredictorSet& set, int64_t d_model,
 
 Result<Predictors> Predictors::Create(const PredictorSet& set, int64_t d_model,
                                       std::span<const int64_t> n_ff, int64_t max_tokens) {
-  if (set.layers.size() != n_ff.size()) {
-    return Status(StatusCode::kInvalidArgument,
-                  "the predictor set has " + std::to_string(set.layers.size()) +
-                      " layers, the model " + std::to_string(n_ff.size()));
-  }
   Predictors predictors;
   predictors.d_model_ = d_model;
   for (size_t i = 0; i < n_ff.size(); ++i) {
     const LayerPredictor& from = set.layers[i];
-    const auto in_layer = [i](const Status& status) {
-      return Status(status.code(), "predictor of layer " + std::to_string(i) + ": " +
-                                       status.message());
-    };
-    const Status status = CheckLayer(from, i, n_ff[i]);
-    if (!status.ok()) return in_layer(status);
     Layer layer{from.kind, from.reads_previous_layer, n_ff[i], from.threshold, std::nullopt};
     if (HasScores(from.kind)) {
-      auto predictor = Predictor::Create(from, d_model, n_ff[i]);
-      if (!predictor.ok()) return in_layer(predictor.status());
-      layer.predictor = std::move(*predictor);
+      ASSIGN_OR_RETURN(layer.predictor, Predictor::Create(from, d_model, n_ff[i]));
     }
     predictors.layers_.push_back(std::move(layer));
   }

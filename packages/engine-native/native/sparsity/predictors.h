@@ -25,11 +25,13 @@ struct PredictorCost {
 // One caller at a time.
 class Predictors {
  public:
-  // For steps of at most max_tokens. Copies what it needs of the set. kInvalidArgument when the
-  // set contradicts itself or does not have these layers; kOutOfMemory.
+  // kInvalidArgument when the set contradicts itself or does not have these layers.
+  static Status Check(const PredictorSet& set, int64_t d_model, std::span<const int64_t> n_ff);
+  // For steps of at most max_tokens. Copies what it needs of the set. kOutOfMemory.
+  // REQUIRES: Check passed.
   static Result<Predictors> Create(const PredictorSet& set, int64_t d_model,
                                    std::span<const int64_t> n_ff, int64_t max_tokens);
-  // Bytes that Create will hold, working memory included.
+  // Bytes that Create will hold, working memory included. REQUIRES: Check passed.
   static uint64_t PlannedBytes(const PredictorSet& set, int64_t d_model,
                                std::span<const int64_t> n_ff, int64_t max_tokens);
 

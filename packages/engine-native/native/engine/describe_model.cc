@@ -1,0 +1,69 @@
+#include "engine/describe_model.h"
+
+#include <algorithm>
+#include <filesystem>
+#include <string>
+#include <thread>
+#include <utility>
+
+#include "model/architecture.h"
+
+namespace thermocline {
+namespace {
+
+int DefaultThreads() {
+  return std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
+}
+
+std::vector<std::pair<std::string, std::string>> WeightTypes(const ModelFile& file) {
+  std::vector<std::pair<std::string, std::string>> types;
+  const std::pair<const char*, const char*> roles[] = {{"embedding", "token_embd.weight"},
+                                                       {"attention", "blk.0.attn_q.weight"},
+                                                       {"ffn", "blk.0.ffn_up.weight"},
+                                                       {"output", "output.weight"}};
+  for (const auto& [role, name] : roles) {
+    const TensorInfo* tensor = file.Find(name);
+    if (tensor != nullptr) types.emplace_back(role, DTypeName(tensor->type));
+  }
+  // Named only where they differ from up.
+  const TensorInfo* const up = file.Find("blk.0.ffn_up.weight");
+  for (const char* const role : {"ffn_gate", "ffn_down"}) {
+    const TensorInfo* const tensor = file.Find("blk.0." + std::string(role) + ".weight");
+    if (tensor == nullptr || up == nullptr || tensor->type == up->type) continue;
+    types.emplace_back(role, DTypeName(tensor->type));
+  }
+  return types;
+}
+
+}  // namespace
+
+Result<EngineInfo> DescribeModel(const ModelFile& file, const Hyperparameters& model,
+                                 const Tokenizer& tokenizer, const EngineOptions& options) {
+  ASSIGN_OR_RETURN(const Architecture* architecture, FindArchitecture(model));
+  ASSIGN_OR_RETURN(const ActivationFunction activation, FindActivation(model));
+  if (options.context > model.context) {
+    return Status(StatusCode::kInvalidArgument,
+                  "a context of " + std::to_string(options.context) +
+                      " tokens was asked for, the model was made for " +
+                      std::to_string(model.context) + " (" + model.context_source + ")");
+  }
+  EngineInfo info;
+  info.path = file.path();
+  info.container = file.container();
+  info.name = model.name.empty() ? std::filesystem::path(file.path()).filename().string()
+                                 : model.name;
+  info.model = model;
+  info.gated = architecture->gated;
+  info.tied = file.Find("output.weight") == nullptr;
+  info.weight_types = WeightTypes(file);
+  info.default_mode = HasExactZeros(activation) ? Mode::kExact : Mode::kDense;
+  info.threads = options.threads > 0 ? options.threads : DefaultThreads();
+  info.context = options.context > 0 ? options.context : model.context;
+  info.context_source = options.context > 0 ? "option" : model.context_source;
+  info.kv_type = options.kv_type;
+  info.adds_bos = tokenizer.adds_bos();
+  ASSIGN_OR_RETURN(info.fingerprint, file.Fingerprint());
+  return info;
+}
+
+}  // namespace thermocline
