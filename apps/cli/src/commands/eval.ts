@@ -42,7 +42,7 @@ export async function evaluate(path: string | undefined, options: EvalOptions): 
   const aborted =
     modes === null
       ? await measurePerplexity(model, passage, mode, options)
-      : await compareModes(model, passage, { mode, modes, ...options });
+      : await compareModes(model, passage, { ...options, mode, modes });
   if (!aborted) return;
   note('note: stopped early; this is the text until there.');
   process.exitCode = EXIT.interrupted;

@@ -41,7 +41,7 @@ export async function inspect(file: string | undefined, options: InspectOptions)
   const { pictures, ...report } = await INSPECTORS[kind](path, { all });
   if (pictures) await writePictures(pictures, { html, svg });
   else if (html !== undefined || svg !== undefined) {
-    throw new UsageError(`${path}: pictures can be drawn of profiles and predictor sets.`);
+    throw new UsageError(`${path}: pictures can be drawn of profiles and predictor sets only.`);
   }
   if (options.json) printJson({ kind, path, ...report.json });
   else for (const line of report.lines) print(line);

@@ -65,16 +65,15 @@ function toLayers({ layers }: ModeEvaluation, set: PredictorSet | null): Predict
 }
 
 function facts({ whole, perplexityChange, agreement }: ModeEvaluation): [string, string][] {
-  const { recallValue, overPrediction, predictedSparsity, trueSparsity } = whole;
-  const all: [string | null, string][] = [
-    [signedPercent(perplexityChange), 'perplexity against dense'],
-    [percent(agreement), 'of the next tokens as dense'],
-    [recallValue && percent(recallValue), 'recall by value'],
-    [overPrediction && `${overPrediction.toFixed(2)}×`, 'predicted for each that fires'],
-    [predictedSparsity && percent(predictedSparsity), 'of the neurons are not computed'],
-    [percent(trueSparsity), 'of the neurons do not fire'],
+  const all: [number | null, (value: number) => string, string][] = [
+    [perplexityChange, signedPercent, 'perplexity against dense'],
+    [agreement, percent, 'of the next tokens as dense'],
+    [whole.recallValue, percent, 'recall by value'],
+    [whole.overPrediction, (times) => `${times.toFixed(2)}×`, 'predicted for each that fires'],
+    [whole.predictedSparsity, percent, 'of the neurons are not computed'],
+    [whole.trueSparsity, percent, 'of the neurons do not fire'],
   ];
-  return all.flatMap(([value, what]) => (value ? [[value, what]] : []));
+  return all.flatMap(([value, format, what]) => (value === null ? [] : [[format(value), what]]));
 }
 
 function modeTable(comparison: ModeComparison): string {
