@@ -14,6 +14,7 @@ import { Conversation, type ConversationOptions } from './conversation.js';
 import { type ModelGeneration, startGeneration } from './generation.js';
 import { requireNamedLoss, resolveMode } from './mode.js';
 import { type Prompt, promptTokens } from './prompt.js';
+import { type TrainPredictorsOptions, trainOnCorpus } from './train-predictors.js';
 import {
   type LoadedPredictors,
   type OperatingPoint,
@@ -180,6 +181,24 @@ export class Model {
    */
   async profile(corpus: Corpus, options: ProfileOptions = {}): Promise<ActivationProfile> {
     return profileModel(activationSource(this.engine), corpus, options);
+  }
+
+  /**
+   * Trains what predicts which neurons fire, on texts like those the model is for.
+   *
+   * @param profile - of this model, from `profile`
+   * @throws PipelineError as `trainPredictors` of `@thermocline/predictor`
+   *
+   * @example
+   * const set = await model.trainPredictors(corpus, profile, { tokens: 65_536 });
+   * await model.usePredictors(set);
+   */
+  async trainPredictors(
+    corpus: Corpus,
+    profile: ActivationProfile,
+    options: TrainPredictorsOptions = {},
+  ): Promise<PredictorSet> {
+    return trainOnCorpus(this.engine, corpus, profile, options);
   }
 
   /** Ends what runs and frees the weights. Safe at any moment, and twice. */
