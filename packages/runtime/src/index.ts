@@ -7,6 +7,12 @@ export {
   probeHardware,
 } from '@thermocline/engine-native';
 export {
+  type PredictorBudget,
+  removeTrainingFolder,
+  type TrainedLayer,
+  type TrainProgress,
+} from '@thermocline/predictor';
+export {
   type Corpus,
   type CorpusInput,
   DOCUMENT_SEPARATOR,
@@ -45,6 +51,20 @@ export {
   solvePlacement,
 } from '@thermocline/solver';
 export { type ChatMessage, renderChat } from './chat-template.js';
+export type {
+  ChoiceComparison,
+  ChoiceOutcome,
+  ChoiceScore,
+  Estimate,
+} from './choices/choice-figures.js';
+export type { ChoiceTask } from './choices/choice-task.js';
+export {
+  type ChoiceEvaluation,
+  type ChoiceResult,
+  type EvaluateChoicesOptions,
+  evaluateChoices,
+} from './choices/evaluate-choices.js';
+export { readChoiceTasks } from './choices/read-choice-tasks.js';
 export {
   type ChooseModeOptions,
   chooseMode,
@@ -59,9 +79,9 @@ export {
   type PerplexityOptions,
 } from './evaluate-perplexity.js';
 export type { ModelGeneration, ModelResult } from './generation.js';
+export { heldOutTokens } from './held-out-tokens.js';
 export { type ImportForModelOptions, importPredictors } from './import-predictors.js';
 export { isLossy } from './is-lossy.js';
-export { heldOutTokens } from './held-out-tokens.js';
 export { type LoadOptions, loadModel } from './load-model.js';
 export { type DecodeOptions, type DecodeSpeed, measureDecode } from './measure-decode.js';
 export { type MeasureLossOptions, measureLoss } from './measure-loss.js';
@@ -76,6 +96,7 @@ export { formatBytes, parseSize } from './size.js';
 export { activeRatio, activeRatioPerLayer } from './step-stats.js';
 export { type GenerationSummary, summarizeGeneration } from './summarize-generation.js';
 export { type TopLogits, type TopLogitsOptions, topLogits } from './top-logits.js';
+export type { TrainPredictorsOptions } from './train-predictors.js';
 export {
   type LoadedPredictors,
   type NamedLoss,
