@@ -80,6 +80,7 @@ export function createProgram(): Command {
   withJson(inspect);
 
   addProfile(program);
+  addChoices(program);
 
   const solve = program
     .command('solve <PROFILE>')
@@ -176,11 +177,39 @@ function addProfile(program: Command): void {
   withJson(imported);
 }
 
+/** `choices [MODEL]`: the one command that takes several modes. */
+function addChoices(program: Command): void {
+  const choices = program
+    .command('choices [MODEL]')
+    .description('how often a model picks the right one of several answers, as the harness counts')
+    .requiredOption('--tasks <file>', 'JSON lines of context, choices and answer')
+    .addOption(
+      new Option(
+        '--mode <mode...>',
+        'how the FFN is computed; several are compared task by task',
+      ).choices(modes),
+    )
+    .option('--limit <n>', 'answer the first n tasks', wholeNumber(1))
+    .option('--delimiter <text>', 'between context and choice (default: one space)')
+    .option('--details <file>', 'write what was made of each task, as JSON lines')
+    .action(async (model, options) =>
+      (await import('./commands/choices.js')).choices(model, options),
+    );
+  withJson(withContext(withLoading(choices)));
+}
+
 /** What every command that loads a model takes. */
 function withModel(command: Command): Command {
+  command
+    .optionsGroup('How it is computed:')
+    .addOption(new Option('--mode <mode>', 'how the FFN is computed').choices(modes));
+  return withLoading(command);
+}
+
+/** How a model is loaded. */
+function withLoading(command: Command): Command {
   return command
     .optionsGroup('How it is computed:')
-    .addOption(new Option('--mode <mode>', 'how the FFN is computed').choices(modes))
     .option('--ram <size>', 'system memory that may be used, such as 8GiB')
     .option('--vram <size>', 'GPU memory that may be used')
     .option('--threads <n>', 'threads that compute', wholeNumber(1))
