@@ -1,12 +1,26 @@
 import type { KvType, Mode } from '@thermocline/contracts';
-import { type LoadOptions, loadModel, type Model, parseSize } from '@thermocline/runtime';
+import {
+  chooseMode,
+  type LoadOptions,
+  loadModel,
+  type ModeCandidate,
+  type Model,
+  parseSize,
+} from '@thermocline/runtime';
+import { formatRate, formatShare } from './format.js';
 import { callerPath } from './paths.js';
 import { startProgress } from './progress.js';
 import { note } from './terminal.js';
+import { UsageError } from './usage-error.js';
 
 /** The options every command has that loads a model. */
 export interface ModelOptions {
-  mode?: Mode;
+  /** `auto` has become the model's default mode by the time it is open. */
+  mode?: Mode | 'auto';
+  predictors?: string;
+  recall?: number;
+  sparsity?: number;
+  maxLoss?: number;
   vram?: string;
   ram?: string;
   threads?: number;
@@ -16,14 +30,57 @@ export interface ModelOptions {
   plan?: string;
 }
 
+/** The mode a command was asked for; none where the model's own is meant. */
+export function askedMode({ mode }: ModelOptions): { mode?: Mode } {
+  return mode === undefined || mode === 'auto' ? {} : { mode };
+}
+
 /** Loads the model that was named, or the demo model, and says what a person should know of it. */
 export async function openModel(
   path: string | undefined,
   options: ModelOptions,
   signal?: AbortSignal,
 ): Promise<Model> {
+  const { mode, maxLoss } = options;
+  if (maxLoss !== undefined && mode !== 'auto') {
+    throw new UsageError('--max-loss is the bound of --mode auto: give both.');
+  }
+  const model = await load(path, options, signal);
+  for (const notice of model.info.notices) note(`note: ${notice}`);
+  if (mode !== 'auto') return model;
+  try {
+    const { candidates } = await chooseMode(model, {
+      ...(maxLoss !== undefined && { maxLoss }),
+      ...(signal && { signal }),
+    });
+    const timed = candidates.filter(({ tokensPerSecond }) => tokensPerSecond !== null);
+    note(`note: mode auto takes ${model.defaultMode}, of ${timed.map(describe).join('; ')}`);
+    return model;
+  } catch (error) {
+    await model.close();
+    throw error;
+  }
+}
+
+function describe({ mode, recall, sparsity, loss, tokensPerSecond }: ModeCandidate): string {
+  const at =
+    recall !== undefined
+      ? ` at recall ${formatShare(recall)}`
+      : sparsity !== undefined
+        ? ` at sparsity ${formatShare(sparsity)}`
+        : '';
+  const cost = loss > 0 ? `, ${formatShare(loss)} of perplexity` : '';
+  return `${mode}${at}: ${formatRate(tokensPerSecond, 'tokens/s')}${cost}`;
+}
+
+async function load(
+  path: string | undefined,
+  options: ModelOptions,
+  signal: AbortSignal | undefined,
+): Promise<Model> {
   using progress = await startProgress('Loading');
   const { vram, ram, threads, context, kvType, kernels, plan } = options;
+  const { predictors, recall, sparsity } = options;
   const loadOptions: LoadOptions = {
     onProgress: (fraction) => progress.update(fraction, 1),
     ...(vram !== undefined && { vramBudgetBytes: parseSize(vram) }),
@@ -33,9 +90,10 @@ export async function openModel(
     ...(kvType !== undefined && { kvType }),
     ...(kernels !== undefined && { kernels }),
     ...(plan !== undefined && { plan: callerPath(plan) }),
+    ...(predictors !== undefined && { predictors: callerPath(predictors) }),
+    ...(recall !== undefined && { recall }),
+    ...(sparsity !== undefined && { sparsity }),
     ...(signal !== undefined && { signal }),
   };
-  const model = await loadModel(path === undefined ? undefined : callerPath(path), loadOptions);
-  for (const notice of model.info.notices) note(`note: ${notice}`);
-  return model;
+  return await loadModel(path === undefined ? undefined : callerPath(path), loadOptions);
 }

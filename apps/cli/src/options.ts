@@ -4,6 +4,16 @@ import { InvalidArgumentError } from 'commander';
 // Spelled out rather than imported: the contracts load a schema library that `--help` can spare.
 export const modes = ['dense', 'exact', 'predicted', 'threshold'] as const satisfies Mode[];
 
+/** A share: `0.97` or `97%`. */
+export function share(text: string): number {
+  const percent = /^(.+)%$/.exec(text.trim());
+  const value = percent ? Number(percent[1]) / 100 : Number(text);
+  if (text.trim() === '' || !(value >= 0 && value <= 1)) {
+    throw new InvalidArgumentError('It must be a share, such as 0.97 or 97%.');
+  }
+  return value;
+}
+
 /** Parser of a whole number that is not below `least`. */
 export function wholeNumber(least: number): (text: string) => number {
   return (text) => {

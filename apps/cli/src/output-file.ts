@@ -29,7 +29,9 @@ export async function outputPath(
     throw new UsageError(`${path} is read: write the result to another file than ${input}.`);
   }
   if ((await kindOf(path)) === kind) return path;
-  throw new UsageError(`${path} is there and is no ${kind}: write the result to another file.`);
+  throw new UsageError(
+    `${path} is there and is no ${kind === 'predictors' ? 'predictor set' : kind}: write the result to another file.`,
+  );
 }
 
 /** For a folder that was named and is not there. */

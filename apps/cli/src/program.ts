@@ -1,6 +1,6 @@
 import { Command, Option } from 'commander';
 import manifest from '../package.json' with { type: 'json' };
-import { collect, listOfIds, modes, number, wholeNumber } from './options.js';
+import { collect, listOfIds, modes, number, share, wholeNumber } from './options.js';
 
 /**
  * The command line as commander sees it. Commands are loaded when called, so that `--help` and
@@ -50,10 +50,14 @@ export function createProgram(): Command {
 
   const evaluate = program
     .command('eval [MODEL]')
-    .description('perplexity on a text or on token ids')
+    .description('perplexity on a text, and what modes lose against dense')
     .requiredOption('--text <file>', 'a text, documents separated by <|endoftext|>, or .npy ids')
     .option('--tokens <n>', 'score at most n tokens', wholeNumber(1))
     .option('--context <n>', 'tokens per window (default: 512)', wholeNumber(2))
+    .option('--compare', 'set every mode that this model can run in beside dense')
+    .option('--layers', 'show the figures of every layer')
+    .option('--html <file>', 'draw the figures over depth as a page with charts')
+    .option('--svg <file>', 'draw them as a figure for a paper')
     .action(async (model, options) =>
       (await import('./commands/eval.js')).evaluate(model, options),
     );
@@ -72,20 +76,22 @@ export function createProgram(): Command {
     .command('inspect [FILE]')
     .description('what is in a model, an artifact or a hardware file')
     .option('--all', 'list every tensor and every metadata entry')
-    .option('--html <file>', 'draw a profile as a page with charts')
-    .option('--svg <file>', 'draw a profile as a figure for a paper')
+    .option('--html <file>', 'draw a profile or a predictor set as a page with charts')
+    .option('--svg <file>', 'draw it as a figure for a paper')
     .action(async (file, options) =>
       (await import('./commands/inspect.js')).inspect(file, options),
     );
   withJson(inspect);
 
   addProfile(program);
+  addTrain(program);
   addChoices(program);
 
   const solve = program
     .command('solve <PROFILE>')
     .description('decide where every neuron lives, and explain the plan')
     .option('-o, --output <file>', 'write the plan')
+    .option('--predictors <file>', 'plan for mode predicted with these predictors')
     .addOption(
       new Option('--method <method>', 'own: made for this; highs: the general solver').choices([
         'own',
@@ -149,7 +155,11 @@ function addProfile(program: Command): void {
     .action(async (model, options) =>
       (await import('./commands/profile.js')).profile(model, options),
     );
-  withJson(withModel(profile));
+  // Its --sparsity is another one than that of predictors, which it has no use for.
+  profile
+    .optionsGroup('How it is computed:')
+    .addOption(new Option('--mode <mode>', 'how the FFN is computed').choices(modes));
+  withJson(withLoading(profile));
 
   const merge = profile
     .command('merge <FILE...>')
@@ -177,6 +187,59 @@ function addProfile(program: Command): void {
   withJson(imported);
 }
 
+/** `train [MODEL]`, and predictors that others trained. */
+function addTrain(program: Command): void {
+  const train = program
+    .command('train [MODEL]')
+    .description('train what predicts the neurons that fire; also: train import')
+    .enablePositionalOptions()
+    .option('--profile <file>', 'what fires how often, from profile')
+    .option('--corpus <file...>', 'texts, folders, globs or - for stdin, to train on')
+    .option('-o, --output <file>', 'write the predictor set; FILE.partial keeps progress')
+    .addOption(
+      new Option('--kind <kind>', 'trained, or without training: factorised, signs, gate').choices([
+        'trained',
+        'factorised',
+        'signs',
+        'gate',
+      ]),
+    )
+    .option('--budget <size>', 'of all predictors: a size such as 200MiB, or a share such as 6%')
+    .option('--lookahead', 'predict from the layer before, which leaves time to fetch')
+    .addOption(
+      new Option('--type <type>', 'of the weights (default: q8_0)').choices([
+        'f16',
+        'q8_0',
+        'q4_0',
+      ]),
+    )
+    .option('--every-layer', 'also where prediction does not pay')
+    .option('--tokens <n>', 'train on at most n tokens', wholeNumber(1), 131_072)
+    .option('--window <n>', 'tokens per window (default: 512)', wholeNumber(2))
+    .option('--epochs <n>', 'passes over them at most', wholeNumber(1))
+    .option('--seed <s>', 'order of documents and of samples', wholeNumber(0), 0)
+    .option('--text-key <key>', 'field of JSON lines that holds the text (default: text)')
+    .option('--test <file>', 'measure the loss on this text rather than on what was held out')
+    .option('--test-tokens <n>', 'tokens it is measured on', wholeNumber(2), 8192)
+    .option('--cache <size>', 'room for samples beside the output (default: 8GiB)')
+    .option('--keep-samples', 'leave them there')
+    .option('--restart', 'forget the progress of an earlier call')
+    .action(async (model, options) => (await import('./commands/train.js')).train(model, options));
+  withJson(withModel(train));
+
+  const imported = train
+    .command('import <PATH...>')
+    .description("make a predictor set of PowerInfer's: fc1 and fc2 in .pt or GGUF files")
+    .option('--model <model>', 'the model they are for; left out, the demo model')
+    .option('-o, --output <file>', 'write the predictor set')
+    .option('--threshold <value>', 'score above which a neuron fires, where no file says', Number)
+    .option('--approximate', 'also what can be taken over only nearly')
+    .action(async (paths, options) =>
+      (await import('./commands/train-import.js')).importPredictors(paths, options),
+    );
+  withJson(imported);
+}
+
 /** `choices [MODEL]`: the one command that takes several modes. */
 function addChoices(program: Command): void {
   const choices = program
@@ -195,15 +258,30 @@ function addChoices(program: Command): void {
     .action(async (model, options) =>
       (await import('./commands/choices.js')).choices(model, options),
     );
-  withJson(withContext(withLoading(choices)));
+  withJson(withContext(withLoading(withPredictors(choices))));
 }
 
 /** What every command that loads a model takes. */
 function withModel(command: Command): Command {
   command
     .optionsGroup('How it is computed:')
-    .addOption(new Option('--mode <mode>', 'how the FFN is computed').choices(modes));
-  return withLoading(command);
+    .addOption(
+      new Option(
+        '--mode <mode>',
+        'how the FFN is computed; auto: the fastest within --max-loss',
+      ).choices([...modes, 'auto']),
+    )
+    .option('--max-loss <share>', 'perplexity that --mode auto may lose (default: 1%)', share);
+  return withLoading(withPredictors(command));
+}
+
+/** What chooses neurons in the lossy modes. */
+function withPredictors(command: Command): Command {
+  return command
+    .optionsGroup('How it is computed:')
+    .option('--predictors <file>', 'what predicts the neurons that fire, from train')
+    .option('--recall <share>', 'run the predictors at this value recall', share)
+    .option('--sparsity <share>', 'run them so that this share of the neurons is left out', share);
 }
 
 /** How a model is loaded. */

@@ -1,5 +1,5 @@
 import type { GenerateOptions } from '@thermocline/contracts';
-import type { ModelOptions } from './open-model.js';
+import { askedMode, type ModelOptions } from './open-model.js';
 
 /** The options of every command that generates. */
 export interface SamplingFlags extends ModelOptions {
@@ -26,6 +26,6 @@ export function generateOptions(flags: SamplingFlags): GenerateOptions {
     seed: flags.seed,
     ignoreEos: flags.ignoreEos ?? false,
     ...(flags.stop && { stop: flags.stop }),
-    ...(flags.mode && { mode: flags.mode }),
+    ...askedMode(flags),
   };
 }

@@ -3,6 +3,7 @@ import { Writable } from 'node:stream';
 import { isPipelineError } from '@thermocline/contracts';
 import { type Conversation, summarizeGeneration } from '@thermocline/runtime';
 import { closingLine } from '../closing-line.js';
+import { lossLine } from '../loss-line.js';
 import { openModel } from '../open-model.js';
 import { reportError } from '../report-error.js';
 import { generateOptions, type SamplingFlags } from '../sampling.js';
@@ -46,6 +47,7 @@ export async function chat(path: string | undefined, options: ChatOptions): Prom
       for await (const { text } of generation) process.stdout.write(printable(text));
       process.stdout.write('\n');
       const result = await generation.result;
+      if (result.loss) note(errorColors.dim(lossLine(result.loss)));
       if (result.finishReason === 'aborted') note(errorColors.dim('(stopped)'));
       note(errorColors.dim(closingLine(model.info, result, summarizeGeneration(result))));
     } catch (error) {

@@ -1,7 +1,7 @@
 import { topLogits } from '@thermocline/runtime';
 import { bar } from '../bars.js';
 import { Interrupt } from '../interrupt.js';
-import { type ModelOptions, openModel } from '../open-model.js';
+import { askedMode, type ModelOptions, openModel } from '../open-model.js';
 import { colors, note, oneLine, print, printJson } from '../terminal.js';
 import { UsageError } from '../usage-error.js';
 
@@ -14,7 +14,7 @@ export interface LogitsOptions extends ModelOptions {
 
 /** `thermocline logits`: the most likely next tokens. */
 export async function logits(path: string | undefined, options: LogitsOptions): Promise<void> {
-  const { prompt, tokens, mode, top } = options;
+  const { prompt, tokens, top } = options;
   if ((prompt === undefined) === (tokens === undefined)) {
     throw new UsageError('Give either --prompt TEXT or --tokens 1,2,3.');
   }
@@ -23,7 +23,7 @@ export async function logits(path: string | undefined, options: LogitsOptions): 
   const result = await topLogits(model, prompt ?? (tokens as Int32Array), {
     top,
     signal: interrupt.signal,
-    ...(mode && { mode }),
+    ...askedMode(options),
   });
   if (options.json) {
     printJson({

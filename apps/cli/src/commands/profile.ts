@@ -12,7 +12,7 @@ import {
 } from '@thermocline/runtime';
 import { EXIT } from '../exit-codes.js';
 import { Interrupt } from '../interrupt.js';
-import { type ModelOptions, openModel } from '../open-model.js';
+import { askedMode, type ModelOptions, openModel } from '../open-model.js';
 import { outputPath } from '../output-file.js';
 import { callerPath } from '../paths.js';
 import { deliverProfile } from '../profiling/result.js';
@@ -48,7 +48,7 @@ export async function profile(path: string | undefined, flags: ProfileFlags): Pr
   const { context, ...modelOptions } = flags;
   await using model = await openModel(path, modelOptions, interrupt.signal);
   // Every mode fires the same neurons; one that the model cannot run in is refused all the same.
-  resolveMode(model.info, flags.mode);
+  resolveMode(model.info, askedMode(flags).mode);
   const meter = new RateMeter();
   try {
     const made = await count(model, corpus, meter, {

@@ -9,6 +9,7 @@ import { layerBars } from '../bars.js';
 import { closingLine } from '../closing-line.js';
 import { EXIT } from '../exit-codes.js';
 import { Interrupt } from '../interrupt.js';
+import { lossLine } from '../loss-line.js';
 import { openModel } from '../open-model.js';
 import { generateOptions, type SamplingFlags } from '../sampling.js';
 import { readStdin } from '../stdin.js';
@@ -61,6 +62,7 @@ function showFigures(model: Model, result: ModelResult, summary: GenerationSumma
       'note: the context is full. A longer one: --context, as far as the model was made for it.',
     );
   }
+  if (result.loss) note(lossLine(result.loss));
   note(errorColors.bold(closingLine(model.info, result, summary)));
 }
 
@@ -74,6 +76,7 @@ function runJson(
     model: info.name,
     path: info.path,
     mode: result.mode,
+    measured_loss: lossJson(result),
     threads: info.threads,
     kernels: info.kernels,
     context: info.context,
@@ -93,6 +96,17 @@ function runJson(
     ffn_active_ratio_per_layer: summary.layerActiveRatios,
     tiers: tiersJson(result, summary),
     notices: info.notices,
+  };
+}
+
+function lossJson({ loss }: ModelResult) {
+  if (loss === null) return null;
+  return {
+    perplexity: loss.perplexity,
+    dense_perplexity: loss.densePerplexity,
+    change: loss.change,
+    tokens: loss.tokens,
+    interpolated: loss.interpolated,
   };
 }
 

@@ -8,11 +8,13 @@ import { explanationJson, explanationLines } from '../placement/explanation.js';
 import { layerTable } from '../placement/layer-table.js';
 import { openMachine } from '../placement/machine.js';
 import { type PlacementOptions, solveOptions } from '../placement/options.js';
+import { predictorWork } from '../placement/predictors.js';
 import { colors, note, print, printJson } from '../terminal.js';
 
 export interface SolveCommandOptions extends PlacementOptions {
   method?: 'own' | 'highs';
   timeLimit?: number;
+  predictors?: string;
   all?: boolean;
   output?: string;
 }
@@ -20,12 +22,13 @@ export interface SolveCommandOptions extends PlacementOptions {
 /** `thermocline solve`: decides where every neuron lives, and explains itself. */
 export async function solve(path: string, options: SolveCommandOptions): Promise<void> {
   const { method, timeLimit, output } = options;
-  const read = [path, ...(options.hardware === undefined ? [] : [options.hardware])];
+  const read = [path, options.hardware, options.predictors].filter((file) => file !== undefined);
   const target =
     output === undefined ? undefined : await outputPath(output, 'plan', read.map(callerPath));
   const profile = await readActivationProfile(callerPath(path));
   const hardware = await openMachine(options.hardware);
   const settings = {
+    ...(await predictorWork(options.predictors, profile.fingerprint)),
     ...solveOptions(options),
     ...(method !== undefined && { method }),
     ...(timeLimit !== undefined && { timeLimitMs: timeLimit * 1000 }),

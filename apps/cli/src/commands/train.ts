@@ -1,0 +1,145 @@
+import {
+  type ActivationProfile,
+  isPipelineError,
+  type PredictorSet,
+  readActivationProfile,
+} from '@thermocline/contracts';
+import {
+  type Corpus,
+  heldOutTokens,
+  type Model,
+  measureLoss,
+  openCorpus,
+  parseCorpusInput,
+  readCorpus,
+  removeTrainingFolder,
+  type TrainPredictorsOptions,
+} from '@thermocline/runtime';
+import { EXIT } from '../exit-codes.js';
+import { formatShare } from '../format.js';
+import { Interrupt } from '../interrupt.js';
+import { openModel } from '../open-model.js';
+import { outputPath } from '../output-file.js';
+import { callerPath } from '../paths.js';
+import { startProgress } from '../progress.js';
+import { note } from '../terminal.js';
+import { type TrainingFlags, trainOptions } from '../training/options.js';
+import { pointsToMeasure } from '../training/points.js';
+import { deliverPredictors } from '../training/result.js';
+import { UsageError } from '../usage-error.js';
+
+/** `thermocline train`: trains what predicts the neurons that fire, and measures what it loses. */
+export async function train(path: string | undefined, flags: TrainingFlags): Promise<void> {
+  using interrupt = new Interrupt();
+  const { signal } = interrupt;
+  const inputs = readInputs(flags);
+  const profilePath = requireProfile(flags);
+  const read = [profilePath, flags.test, path, ...inputs.map((input) => input.path)];
+  const named = read.filter((file) => file !== undefined).map(callerPath);
+  const output = await outputPath(flags.output, 'predictors', named);
+  const folder = `${output}.partial`;
+
+  const profile = await readActivationProfile(profilePath);
+  await using corpus = await lookThrough(inputs, flags, signal);
+  // What is asked of predictors here is asked of those to be made.
+  const { predictors: _, recall: _r, sparsity: _s, ...modelFlags } = flags;
+  await using model = await openModel(path, modelFlags, signal);
+  const start = performance.now();
+  try {
+    const made = await fit(model, corpus, profile, {
+      ...trainOptions(flags),
+      checkpoint: {
+        path: folder,
+        restart: flags.restart ?? false,
+        keepSamples: flags.keepSamples ?? false,
+      },
+      signal,
+    });
+    const set = await measure(model, made, await testText(model, corpus, flags), flags, signal);
+    await deliverPredictors(output, set, flags.json, (performance.now() - start) / 1000);
+    if (!flags.keepSamples) await removeTrainingFolder(folder);
+  } catch (error) {
+    if (!interrupt.requested || !isPipelineError(error, 'ABORTED')) throw error;
+    note(error.message);
+    process.exitCode = EXIT.interrupted;
+  }
+}
+
+const PHASES = {
+  collect: 'watching the model read',
+  size: 'choosing widths',
+  train: 'training',
+  calibrate: 'calibrating thresholds',
+};
+
+async function fit(
+  model: Model,
+  corpus: Corpus,
+  profile: ActivationProfile,
+  options: TrainPredictorsOptions,
+): Promise<PredictorSet> {
+  using progress = await startProgress('Training');
+  return await model.trainPredictors(corpus, profile, {
+    ...options,
+    onNotice: (notice) => note(`note: ${notice}`),
+    onProgress: ({ phase, layer, fraction, loss }) => {
+      const where = layer === undefined ? '' : ` layer ${layer}`;
+      const lost = loss === undefined ? '' : `, loss ${loss.toFixed(4)}`;
+      progress.update(fraction, 1, `${PHASES[phase]}${where}${lost}`);
+    },
+  });
+}
+
+/** Measures what the set loses, in the model it is for. */
+async function measure(
+  model: Model,
+  made: PredictorSet,
+  text: string | Int32Array,
+  { testTokens }: TrainingFlags,
+  signal: AbortSignal,
+): Promise<PredictorSet> {
+  using progress = await startProgress('Measuring the loss');
+  return await measureLoss(model, made, text, {
+    points: pointsToMeasure(made),
+    tokens: testTokens,
+    signal,
+    onProgress: (fraction) => progress.update(fraction, 1, formatShare(fraction)),
+  });
+}
+
+/** What the loss is measured on: the text that was named, or what training held out. */
+async function testText(
+  model: Model,
+  corpus: Corpus,
+  { test, tokens, window }: TrainingFlags,
+): Promise<string | Int32Array> {
+  if (test !== undefined) return readCorpus(callerPath(test));
+  return heldOutTokens(model, corpus, { tokens, ...(window !== undefined && { context: window }) });
+}
+
+function requireProfile({ profile }: TrainingFlags): string {
+  if (profile !== undefined) return callerPath(profile);
+  throw new UsageError(
+    'Say what fires how often: --profile FILE, which `thermocline profile` makes of the same model.',
+  );
+}
+
+function readInputs({ corpus = [] }: TrainingFlags) {
+  if (corpus.length === 0) throw new UsageError('Say what to train on: --corpus FILE….');
+  return corpus.map((spelling) => parseCorpusInput(spelling, callerPath('.')));
+}
+
+async function lookThrough(
+  inputs: ReturnType<typeof readInputs>,
+  { seed, textKey }: TrainingFlags,
+  signal: AbortSignal,
+): Promise<Corpus> {
+  using progress = await startProgress('Looking through the corpus');
+  return await openCorpus(inputs, {
+    seed,
+    cwd: callerPath('.'),
+    signal,
+    onProgress: (done, total) => progress.update(done, total),
+    ...(textKey !== undefined && { textKey }),
+  });
+}
