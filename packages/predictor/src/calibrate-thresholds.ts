@@ -88,7 +88,7 @@ function sameLayerQuality(run: TrainRun, fits: readonly LayerFit[]): Map<number,
 /** The target and the settings around it, by ascending recall. */
 function settingsFor(run: TrainRun, layers: readonly Curved[]): Setting[] {
   const { target } = run;
-  const value = valueOf(run, layers);
+  const value = valueToFind(run, layers);
   const hulls = layers.map(({ curve }) => scoreHull(curve));
   const goals = goalsOf(target);
   const places = walkHulls(hulls, ...walkOf(run, target, layers, value, goals));
@@ -101,16 +101,13 @@ function settingsFor(run: TrainRun, layers: readonly Curved[]): Setting[] {
 }
 
 /** Value per token of all layers, and of those that compute all their neurons. */
-function valueOf(run: TrainRun, layers: readonly Curved[]): { total: number; certain: number } {
+function valueToFind(run: TrainRun, layers: readonly Curved[]): { total: number; certain: number } {
   const predicting = new Set(layers.map(({ layer }) => layer));
   const certain = run.statistics.reduce(
     (sum, { valuePerToken }, layer) => sum + (predicting.has(layer) ? 0 : valuePerToken),
     0,
   );
-  const total = layers.reduce(
-    (sum, { curve }) => sum + curve.firingValue / curve.tokens,
-    certain,
-  );
+  const total = layers.reduce((sum, { curve }) => sum + curve.firingValue / curve.tokens, certain);
   return { total: total || 1, certain };
 }
 

@@ -45,54 +45,40 @@ export interface ChosenWidth {
   bytes: number;
 }
 
-/** What a unit costs of each thing that is limited, in bytes. */
+/** What two things that are limited cost, in bytes. */
 interface Prices {
-  /** Of value that is missed. */
+  /** A unit of value that is missed. */
   value: number;
-  /** Of the budget. */
-  size: number;
-  /** Of a neuron that is predicted, beside what it reads. */
+  /** A neuron that is predicted, beside what it reads. */
   predicted: number;
 }
 
+/** Steps the budget is counted in, at most. */
+const MOST_UNITS = 1024;
 const STEPS = 28;
 const FREE = 1e-12;
 const DEAR = 1e15;
 
 /**
  * Chooses a predictor for every layer so that a token reads the fewest bytes: rows of predicted
- * neurons and the predictors themselves. Three limits have a price each (Lagrange multipliers),
- * which is raised until the limit holds: the value that may be missed, the size of all predictors,
- * and how many neurons are predicted in vain. With prices given, each layer decides for itself, and a
- * layer where no predictor saves anything has none.
+ * neurons and the predictors themselves. A layer where no predictor saves anything has none.
  *
- * The budget goes before over-prediction: where both cannot hold, the latter is as low as it gets.
+ * The budget is divided by dynamic programming. Value that may be missed and neurons predicted in
+ * vain have a price each (Lagrange multipliers), which is raised until the limit holds. The budget
+ * goes before over-prediction: where both cannot hold, the latter is as low as it gets.
  */
 export function chooseWidths(problem: WidthProblem): ChosenWidth[] {
-  const priced = (predicted: number) => withinBudget(problem, predicted);
+  const priced = (predicted: number) => withinLoss(problem, predicted);
+  const holds = (chosen: ChosenWidth[]) =>
+    overPredictionOf(problem, chosen) <= problem.overPrediction;
   const free = priced(0);
-  if (overPredictionOf(problem, free.chosen) <= problem.overPrediction) return free.chosen;
-  const prices = cheapest((predicted) => {
-    const { chosen } = priced(predicted);
-    return overPredictionOf(problem, chosen) <= problem.overPrediction;
-  });
-  return priced(prices).chosen;
+  if (holds(free)) return free;
+  return priced(cheapest((predicted) => holds(priced(predicted))));
 }
 
-function withinBudget(problem: WidthProblem, predicted: number) {
-  const priced = (size: number) => withinLoss(problem, predicted, size);
-  let size = 0;
-  if (sizeOf(priced(0).chosen) > problem.budget) {
-    size = cheapest((price) => sizeOf(priced(price).chosen) <= problem.budget);
-  }
-  const { chosen, prices } = priced(size);
-  return { prices, chosen: fillBudget(problem, chosen, prices) };
-}
-
-function withinLoss(problem: WidthProblem, predicted: number, size: number) {
-  const choose = (value: number) => chooseAll(problem, { value, size, predicted });
-  const value = cheapest((price) => recallOf(problem, choose(price)) >= problem.recall);
-  return { prices: { value, size, predicted }, chosen: choose(value) };
+function withinLoss(problem: WidthProblem, predicted: number): ChosenWidth[] {
+  const choose = (value: number) => divideBudget(problem, { value, predicted });
+  return choose(cheapest((price) => recallOf(problem, choose(price)) >= problem.recall));
 }
 
 /** The lowest price, to some digits, at which a limit holds; the highest where it never does. */
@@ -106,19 +92,74 @@ function cheapest(holds: (price: number) => boolean): number {
   return Math.exp(high);
 }
 
-function chooseAll(problem: WidthProblem, prices: Prices): ChosenWidth[] {
-  return problem.layers.map((layer) => {
-    let best: ChosenWidth = { bytes: layer.bytesWithout };
-    let least = layer.bytesWithout;
-    for (const candidate of layer.candidates) {
-      const { price, point } = bestPoint(problem, layer, candidate, prices);
-      const total = price + prices.size * candidate.size;
-      if (total >= least) continue;
-      least = total;
-      best = { candidate, point, bytes: bytesAt(problem, candidate, point) };
+/** What a layer would cost with one choice; `units` of the budget. */
+interface Priced {
+  width: ChosenWidth;
+  price: number;
+  units: number;
+}
+
+/** The cheapest choices of all layers that fit the budget together. */
+function divideBudget(problem: WidthProblem, prices: Prices): ChosenWidth[] {
+  const { layers } = problem;
+  const unit = unitOf(problem);
+  const units = Math.floor(problem.budget / unit);
+  // least[u]: of the layers so far, with u units.
+  let least = new Float64Array(units + 1);
+  const picks: Int16Array[] = [];
+  const options = layers.map((layer) => pricedChoices(problem, layer, prices, unit));
+  for (const choices of options) {
+    const next = new Float64Array(units + 1).fill(Number.POSITIVE_INFINITY);
+    const pick = new Int16Array(units + 1).fill(-1);
+    for (const [index, { price, units: taken }] of choices.entries()) {
+      for (let used = taken; used <= units; used++) {
+        const sum = price + (least[used - taken] as number);
+        if (sum >= (next[used] as number)) continue;
+        next[used] = sum;
+        pick[used] = index;
+      }
     }
-    return best;
+    least = next;
+    picks.push(pick);
+  }
+  let left = units;
+  const chosen: ChosenWidth[] = [];
+  for (let layer = layers.length - 1; layer >= 0; layer--) {
+    const choices = options[layer] as Priced[];
+    const index = picks[layer]?.[left] as number;
+    // Where not even the narrowest fit together, the caller is told so: every layer has its narrowest.
+    const choice = choices[Math.max(0, index)] as Priced;
+    left = Math.max(0, left - choice.units);
+    chosen[layer] = choice.width;
+  }
+  return chosen;
+}
+
+/** What all sizes are multiples of, unless that is very small. */
+function unitOf({ layers, budget }: WidthProblem): number {
+  const sizes = layers.flatMap(({ candidates }) => candidates.map(({ size }) => size));
+  const common = sizes.reduce((unit, size) => commonDivisor(unit, Math.round(size)), 0);
+  return Math.max(common || 1, budget / MOST_UNITS);
+}
+
+function commonDivisor(a: number, b: number): number {
+  return b === 0 ? a : commonDivisor(b, a % b);
+}
+
+function pricedChoices(
+  problem: WidthProblem,
+  layer: LayerChoices,
+  prices: Prices,
+  unit: number,
+): Priced[] {
+  const choices = layer.candidates.map((candidate): Priced => {
+    const { price, point } = bestPoint(problem, layer, candidate, prices);
+    const width = { candidate, point, bytes: bytesAt(problem, candidate, point) };
+    return { width, price, units: Math.ceil(candidate.size / unit - 1e-9) };
   });
+  const { bytesWithout } = layer;
+  if (bytesWithout === Number.POSITIVE_INFINITY) return choices;
+  return [...choices, { width: { bytes: bytesWithout }, price: bytesWithout, units: 0 }];
 }
 
 function bestPoint(
@@ -145,36 +186,6 @@ function bytesAt(
   { predicted, hits }: OperatingPoint,
 ): number {
   return bytes + predicted * predictedBytes + hits * firingBytes;
-}
-
-/** Uses what whole steps of width left of the budget where that lowers the price without one on size. */
-function fillBudget(problem: WidthProblem, chosen: ChosenWidth[], prices: Prices): ChosenWidth[] {
-  const result = [...chosen];
-  const atPrice = { ...prices, size: 0 };
-  while (true) {
-    const left = problem.budget - sizeOf(result);
-    let best: { layer: number; gain: number; width: ChosenWidth } | undefined;
-    for (const [layer, choices] of problem.layers.entries()) {
-      const before = result[layer]?.candidate;
-      if (before === undefined) continue;
-      const now = bestPoint(problem, choices, before, atPrice).price;
-      for (const candidate of choices.candidates) {
-        const more = candidate.size - before.size;
-        if (more <= 0 || more > left) continue;
-        const { price, point } = bestPoint(problem, choices, candidate, atPrice);
-        const gain = (now - price) / more;
-        if (gain <= (best?.gain ?? 0)) continue;
-        const bytes = bytesAt(problem, candidate, point);
-        best = { layer, gain, width: { candidate, point, bytes } };
-      }
-    }
-    if (best === undefined) return result;
-    result[best.layer] = best.width;
-  }
-}
-
-function sizeOf(chosen: readonly ChosenWidth[]): number {
-  return chosen.reduce((sum, { candidate }) => sum + (candidate?.size ?? 0), 0);
 }
 
 /** Value recall over all layers; one without a predictor misses nothing. */

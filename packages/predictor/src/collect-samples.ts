@@ -5,10 +5,10 @@ import { type SamplePass, sampleBytes, type View, viewsOf } from './plan-passes.
 import { SampleRows } from './sample-rows.js';
 import type { TrainRun } from './train-run.js';
 import { damaged, type WorkFolder } from './work-folder.js';
-import { fileCount, sampleFiles, writeSamples } from './write-samples.js';
+import { rowsOfFiles, sampleFiles, writeSamples } from './write-samples.js';
 
-/** Rows of a file, and bytes that are packed in memory before they are written. */
-const CHUNK_ROWS = 8192;
+/** What is packed in memory before it is written, and read again after a kill. */
+const CHUNK_ROWS = 2048;
 const CHUNK_BYTES = 2 ** 28;
 const PARTS = ['train', 'heldOut'] as const;
 type Part = (typeof PARTS)[number];
@@ -45,6 +45,7 @@ export async function collectSamples(
     requireEnough(run, progress);
     progress.complete = true;
     await saveProgress(folder, pass, progress);
+    run.options.onProgress?.({ phase: 'collect', fraction: 1 });
   }
   return {
     of(layer, view, most = {}) {
@@ -174,10 +175,7 @@ async function writeChunk(
       origin,
     );
   }
-  const files = fileCount(count);
-  for (let i = 0; i < files; i++) {
-    state.files.push(Math.min(CHUNK_ROWS, count - i * CHUNK_ROWS));
-  }
+  state.files.push(...rowsOfFiles(count));
   state.rows += count;
   state.windows += windows.length;
 }

@@ -7,7 +7,7 @@ import {
 } from '@thermocline/contracts';
 import { collectSamples, type Samples } from './collect-samples.js';
 import { type LayerFit, readLayer, saveLayer } from './layer-fit.js';
-import { planPasses, type View, viewsOf } from './plan-passes.js';
+import { noteFewerTokens, planPasses, type View, viewsOf } from './plan-passes.js';
 import { readFirst } from './plan-widths.js';
 import type { WidthChoice } from './train-options.js';
 import type { TrainRun } from './train-run.js';
@@ -25,19 +25,23 @@ export async function fitLayers(
   const fits: (LayerFit | undefined)[] = [];
   for (const { layer } of choices) fits[layer] = await readLayer(run, folder, layer);
   noteResumed(run, fits);
-  for (const pass of planPasses(run, [...choices.keys()])) {
-    let samples: Samples | undefined;
-    for (const layer of pass.layers) {
-      const choice = choices[layer] as WidthChoice;
-      const resumed = fits[layer];
-      if (resumed === undefined && choice.kind !== 'none') {
-        samples ??= await collectSamples(run, folder, pass);
-      }
-      const fit = resumed ?? (await fitLayer(run, samples, choice));
-      if (resumed === undefined) await saveLayer(run, folder, fit);
-      fits[layer] = fit;
-      report(run, fit, resumed !== undefined);
-    }
+  const passes = planPasses(
+    run,
+    choices.filter(({ kind }) => kind !== 'none').map(({ layer }) => layer),
+  );
+  noteFewerTokens(run, passes);
+  let samples: Samples | undefined;
+  for (const choice of choices) {
+    const { layer } = choice;
+    const pass = passes.find(({ layers }) => layers.includes(layer));
+    const resumed = fits[layer];
+    if (resumed === undefined && pass) samples ??= await collectSamples(run, folder, pass);
+    const fit = resumed ?? (await fitLayer(run, samples, choice));
+    if (resumed === undefined) await saveLayer(run, folder, fit);
+    fits[layer] = fit;
+    report(run, fit, resumed !== undefined);
+    if (pass?.layers.at(-1) !== layer) continue;
+    samples = undefined;
     if (run.options.checkpoint?.keepSamples !== true) await removeSamples(folder, pass.name);
   }
   return fits as LayerFit[];

@@ -1,4 +1,5 @@
 import { BLOCK_COLUMNS } from '@thermocline/contracts';
+import type { LayerStatistics } from './layer-statistics.js';
 import { budgetSize, costOf } from './measure-candidates.js';
 import { bytesWithout, neuronBytes } from './token-bytes.js';
 import type { WidthChoice } from './train-options.js';
@@ -14,25 +15,28 @@ const ASSUMED_OVER_PREDICTION = 1.4;
  * get more, those whose firings concentrate on few neurons less, later layers more. What is left
  * out saves nothing, by the bytes a token reads.
  */
-export function guessWidths(run: TrainRun): WidthChoice[] {
+export function guessWidths(run: TrainRun, layers: readonly number[]): WidthChoice[] {
   const { model, statistics } = run;
-  const needs = statistics.map(({ density, gini }, layer) => {
+  const needs = layers.map((layer) => {
+    const { density, gini } = statistics[layer] as LayerStatistics;
     const depth = model.layers > 1 ? layer / (model.layers - 1) : 0;
     return Math.sqrt(density) * (1 - gini / 2) * DEPTH_GROWTH ** depth;
   });
-  const costOfAll = needs.reduce((sum, need, layer) => sum + need * costOf(run, layer, 1).size, 0);
-  const scale = costOfAll > 0 ? budgetSize(run) / costOfAll : 0;
-  return needs.map((need, layer) => {
-    const blocks = Math.floor((need * scale) / BLOCK_COLUMNS);
+  const costOfAll = layers.reduce(
+    (sum, layer, i) => sum + (needs[i] as number) * costOf(run, layer, 1).size,
+    0,
+  );
+  return layers.map((layer, i) => {
+    const blocks = ((needs[i] as number) * budgetSize(run)) / costOfAll / BLOCK_COLUMNS;
     const most = Math.floor(model.d_model / BLOCK_COLUMNS);
-    const rank = BLOCK_COLUMNS * Math.max(1, Math.min(blocks, most));
+    const rank = BLOCK_COLUMNS * Math.max(1, Math.min(Math.floor(blocks), most));
     return payingWidth(run, layer, rank);
   });
 }
 
 function payingWidth(run: TrainRun, layer: number, rank: number): WidthChoice {
   const { model, statistics, options } = run;
-  const { density, gini } = statistics[layer] as (typeof statistics)[number];
+  const { density, gini } = statistics[layer] as LayerStatistics;
   const neurons = model.n_ff[layer] as number;
   const firing = density * neurons;
   const without = bytesWithout(model, neurons, firing);

@@ -36,8 +36,9 @@ const fileOf = (folder: WorkFolder, layer: number) =>
 /** Keeps a finished layer: a predictor set in which the other layers have none. */
 export async function saveLayer(run: TrainRun, folder: WorkFolder, fit: LayerFit): Promise<void> {
   const { choice, curve, sameLayer, history } = fit;
-  const layers = Array.from({ length: run.model.layers }, (_, layer): LayerPredictor =>
-    layer === choice.layer ? fit.predictor : { kind: 'none' },
+  const layers = Array.from(
+    { length: run.model.layers },
+    (_, layer): LayerPredictor => (layer === choice.layer ? fit.predictor : { kind: 'none' }),
   );
   const options = {
     choice,

@@ -20,7 +20,8 @@ type Predicting = Exclude<LayerPredictor, { kind: 'none' }>;
 export function moveThresholds(set: PredictorSet, recall: number): PredictorSet {
   const recalls = columnOf(calibrationOf(set, 'recall'), 0);
   // Targets are kept as float32: the ends of the range may be asked for as they were written.
-  const inside = recall >= (recalls[0] as number) - 1e-6 && recall <= (recalls.at(-1) as number) + 1e-6;
+  const inside =
+    recall >= (recalls[0] as number) - 1e-6 && recall <= (recalls.at(-1) as number) + 1e-6;
   if (!inside) {
     const [lowest, highest] = [recalls[0], recalls.at(-1)].map((value) => (value ?? 0).toFixed(3));
     throw refusal('recall', `was calibrated from ${lowest} to ${highest}, not at ${recall}`);
@@ -85,7 +86,11 @@ function moveAll(
 function moved(layer: Predicting, recall: number): Predicting {
   const { heldOut: _h, sameLayer: _s, ...rest } = layer;
   const calibration = layer.calibration as Float32Array;
-  const shift = interpolate(columnOf(calibration, 0), columnOf(calibration, 2), recall);
+  const shift = interpolate(
+    columnOf(calibration, 0),
+    columnOf(calibration, 2),
+    Math.fround(recall),
+  );
   return {
     ...rest,
     threshold: layer.threshold.map((threshold) => threshold + shift),
@@ -101,10 +106,14 @@ function calibrationOf({ layers }: PredictorSet, argument: string): Float32Array
   const predicting = layers.filter((layer): layer is Predicting => layer.kind !== 'none');
   const fixed = predicting.filter(({ calibration }) => calibration === undefined).length;
   if (fixed > 0) {
-    throw refusal(argument, `cannot be moved: ${fixed} layers of the set have no calibration; train it anew`);
+    throw refusal(
+      argument,
+      `cannot be moved: ${fixed} layers of the set have no calibration; train it anew`,
+    );
   }
   const calibration = predicting[0]?.calibration;
-  if (calibration === undefined) throw refusal(argument, 'cannot be moved: no layer of the set predicts');
+  if (calibration === undefined)
+    throw refusal(argument, 'cannot be moved: no layer of the set predicts');
   return calibration;
 }
 

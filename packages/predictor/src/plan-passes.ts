@@ -45,19 +45,23 @@ export function planPasses(run: TrainRun, layers: readonly number[]): SamplePass
   for (const layer of layers) {
     const bytes = tokens * sampleBytes(run, layer);
     if (used + bytes > room) {
-      passes.push({ name: `from-${layer}`, layers: [], tokens });
+      passes.push({ name: passes.length === 0 ? 'first' : `from-${layer}`, layers: [], tokens });
       used = 0;
     }
     passes.at(-1)?.layers.push(layer);
     used += bytes;
   }
-  if (tokens < run.tokens) {
-    run.options.onNotice?.(
-      `The samples of a layer would take ${mebibytes(run.tokens * largest)} of the ${mebibytes(run.cacheBytes)} allowed: ` +
-        `${tokens} tokens are read instead of ${run.tokens}.`,
-    );
-  }
   return passes;
+}
+
+/** Says when the cache is too small for what was asked. */
+export function noteFewerTokens(run: TrainRun, passes: readonly SamplePass[]): void {
+  const tokens = passes[0]?.tokens ?? run.tokens;
+  if (tokens >= run.tokens) return;
+  const allowed = `${Math.floor(run.cacheBytes / 2 ** 20).toLocaleString('en-US')} MiB`;
+  run.options.onNotice?.(
+    `The samples of a single layer do not fit the ${allowed} allowed for them: ${tokens} tokens are read instead of ${run.tokens}.`,
+  );
 }
 
 /** A short pass for the choice of widths, with all layers at once. */
@@ -69,8 +73,4 @@ export function planSizing(run: TrainRun, layers: readonly number[]): SamplePass
     layers: [...layers],
     tokens: Math.min(run.tokens, SIZING_TOKENS, fitting),
   };
-}
-
-function mebibytes(bytes: number): string {
-  return `${Math.ceil(bytes / 2 ** 20).toLocaleString('en-US')} MiB`;
 }

@@ -20,6 +20,8 @@ import type { TrainRun } from './train-run.js';
 import { damaged, removeSamples, type WorkFolder } from './work-folder.js';
 
 const FILE = 'widths.json';
+/** Where more than this share fires, what is left out does not pay for being predicted. */
+const DENSE = 0.9;
 
 /**
  * Decides what each layer gets: given widths, those that measurements on a part of the samples
@@ -45,12 +47,40 @@ async function decide(run: TrainRun, folder: WorkFolder): Promise<WidthChoice[]>
         : { layer, kind, rank, reason: 'as given' },
     );
   }
-  if (kind === 'gate' || kind === 'signs') {
-    const reason = kind === 'gate' ? 'its first matrix is read in any case' : 'takes one bit a weight';
-    return layers.map((layer) => ({ layer, kind, reason }));
+  if (kind === 'gate') {
+    return layers.map((layer) => ({ layer, kind, reason: 'its first matrix is read in any case' }));
   }
-  if (options.weights === undefined) return guessWidths(run);
+  const hopeless = new Map(layers.flatMap((layer) => withoutHope(run, layer)));
+  const rest = layers.filter((layer) => !hopeless.has(layer));
+  const chosen = new Map((await chooseFor(run, folder, rest)).map((width) => [width.layer, width]));
+  return layers.map((layer) => (hopeless.get(layer) ?? chosen.get(layer)) as WidthChoice);
+}
+
+function chooseFor(
+  run: TrainRun,
+  folder: WorkFolder,
+  layers: readonly number[],
+): WidthChoice[] | Promise<WidthChoice[]> {
+  const { kind, options } = run;
+  if (layers.length === 0) return [];
+  if (kind === 'signs') {
+    return layers.map((layer) => ({ layer, kind, reason: 'takes one bit a weight' }));
+  }
+  if (options.weights === undefined) return guessWidths(run, layers);
   return measureWidths(run, folder, layers);
+}
+
+/** A layer in which there is nothing to predict. */
+function withoutHope(run: TrainRun, layer: number): [number, WidthChoice][] {
+  const { density } = run.statistics[layer] as (typeof run.statistics)[number];
+  const percent = `${(100 * density).toFixed(1)} %`;
+  const choice = (reason: string): [number, WidthChoice] => [
+    layer,
+    { layer, kind: 'none', reason },
+  ];
+  if (density === 0) return [choice('none of its neurons fired for the profile')];
+  if (density < DENSE || run.options.everyLayer === true) return [];
+  return [choice(`${percent} of its neurons fire: there is little to leave out`)];
 }
 
 async function measureWidths(
@@ -61,27 +91,30 @@ async function measureWidths(
   const { options } = run;
   const passes = planPasses(run, layers);
   // Samples of all layers that fit at once serve for training too.
-  const pass = passes.length === 1 ? (passes[0] as (typeof passes)[0]) : planSizing(run, layers);
+  const [only] = passes;
+  const pass = passes.length === 1 && only ? only : planSizing(run, layers);
   const problem = sizingProblem(run);
   let samples: Samples | undefined;
-  for (const layer of layers) {
+  for (const [index, layer] of layers.entries()) {
     options.signal?.throwIfAborted();
-    options.onProgress?.({ phase: 'size', layer, fraction: layer / layers.length });
+    options.onProgress?.({ phase: 'size', layer, fraction: index / layers.length });
     const name = `width-${layer}.json`;
-    let candidates = (await folder.readJson(name)) as Candidate[] | undefined;
+    let candidates = await folder.readJson(name);
     if (!isCandidates(candidates)) {
       samples ??= await collectSamples(run, folder, pass);
-      const first = await readFirst(run, layer);
-      candidates = await measureCandidates(run, samples, layer, first as FirstMatrix);
+      const first = (await readFirst(run, layer)) as FirstMatrix;
+      candidates = await measureCandidates(run, samples, layer, first);
       await folder.writeJson(name, candidates);
     }
-    problem.layers.push(layerChoices(run, layer, candidates));
+    problem.layers.push(layerChoices(run, layer, candidates as Candidate[]));
   }
   options.onProgress?.({ phase: 'size', fraction: 1 });
-  if (passes.length > 1) await removeSamples(folder, pass.name);
+  if (pass !== only) await removeSamples(folder, pass.name);
   const chosen = chooseWidths(problem);
   noteShortfall(run, problem, chosen);
-  return chosen.map((width, layer) => describeWidth(run, problem, layer, width));
+  return chosen.map((width, i) =>
+    describeWidth(run, layers[i] as number, problem.layers[i] as LayerChoices, width),
+  );
 }
 
 /** The first matrix of a layer, where the source shows its weights. */
@@ -120,11 +153,10 @@ function layerChoices(run: TrainRun, layer: number, candidates: Candidate[]): La
 
 function describeWidth(
   run: TrainRun,
-  problem: WidthProblem,
   layer: number,
+  { firing, value }: LayerChoices,
   { candidate, point, bytes }: ChosenWidth,
 ): WidthChoice {
-  const { firing, value } = problem.layers[layer] as LayerChoices;
   const without = bytesWithout(run.model, run.model.n_ff[layer] as number, firing);
   if (candidate === undefined || point === undefined) {
     const reason = 'no predictor within the budget reads less than it saves';
@@ -142,7 +174,9 @@ function noteShortfall(run: TrainRun, problem: WidthProblem, chosen: readonly Ch
   const over = overPredictionOf(problem, chosen);
   const { onNotice } = run.options;
   if (recallOf(problem, chosen) < problem.recall) {
-    onNotice?.('The budget is too small for the value recall asked for; more neurons are predicted.');
+    onNotice?.(
+      'The budget is too small for the value recall asked for; more neurons are predicted.',
+    );
   } else if (over > 1.02 * problem.overPrediction) {
     onNotice?.(
       `Within the budget, training-free predictors need ${over.toFixed(2)} neurons for each that fires to reach the recall; ` +
@@ -169,7 +203,9 @@ function requireBudget(run: TrainRun, choices: readonly WidthChoice[]): void {
 
 // A choice that was cut short is made again.
 function isCandidates(saved: unknown): saved is Candidate[] {
-  return Array.isArray(saved) && saved.length > 0 && saved.every((c: Candidate) => c?.points?.length);
+  return (
+    Array.isArray(saved) && saved.length > 0 && saved.every((c: Candidate) => c?.points?.length)
+  );
 }
 
 function checkSaved(saved: unknown, run: TrainRun, folder: WorkFolder): WidthChoice[] {

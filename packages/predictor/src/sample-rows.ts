@@ -122,8 +122,8 @@ export class SampleRows {
 /** The array itself, or a larger copy. */
 function roomFor<T extends Uint8Array | Uint16Array | Float64Array>(array: T, length: number): T {
   if (length <= array.length) return array;
-  const Array = array.constructor as new (length: number) => T;
-  const larger = new Array(Math.max(length, 2 * array.length));
+  const Cells = array.constructor as new (length: number) => T;
+  const larger = new Cells(Math.max(length, 2 * array.length));
   larger.set(array);
   return larger;
 }

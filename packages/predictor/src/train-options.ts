@@ -20,8 +20,7 @@ export interface TrainingFolder {
 /** What all predictors of a model together may take. */
 export type PredictorBudget =
   /** Of the weights of the model; weights are counted, not bytes. */
-  | { share: number }
-  | { bytes: number };
+  { share: number } | { bytes: number };
 
 /** `collect`: watching the model read; `size`: choosing widths. */
 export type TrainPhase = 'collect' | 'size' | 'train' | 'calibrate';
@@ -71,6 +70,8 @@ export interface TrainOptions {
   heldOutWindows?(): Windows;
   /** Names and hashes of the texts, to be kept in the set and to recognise saved progress. */
   corpora?: readonly CorpusSource[];
+  /** What else decides the windows, such as their length; kept and compared likewise. */
+  reading?: Readonly<Record<string, unknown>>;
   /** Tokens to read; default 131,072. */
   tokens?: number;
 
@@ -78,7 +79,7 @@ export interface TrainOptions {
   kind?: Exclude<PredictorKind, 'none'>;
   /** Let each layer's predictor read the layer before, which leaves time to fetch weights. */
   lookahead?: boolean;
-  /** The value recall that thresholds are set for, all layers pooled; default 0.97. */
+  /** The value recall that thresholds are set for, all layers pooled; default 0.99. */
   recall?: number;
   /** Kind `gate`: the share of neurons to leave out instead; the default of models without exact zeros, 0.5. */
   sparsity?: number;

@@ -18,7 +18,8 @@ import { neuronNorms } from './neuron-norms.js';
 import type { PredictorBudget, TrainOptions } from './train-options.js';
 
 const DEFAULT_TOKENS = 131_072;
-const DEFAULT_RECALL = 0.97;
+/** On the demo model it keeps the perplexity within 1 % of dense; 0.97 does not. */
+const DEFAULT_RECALL = 0.99;
 const DEFAULT_SPARSITY = 0.5;
 const DEFAULT_OVER_PREDICTION = 1.4;
 const DEFAULT_CACHE_BYTES = 8 * 2 ** 30;
@@ -65,7 +66,11 @@ export function planTraining(
 ): TrainRun {
   const { model } = source;
   requireSameModel(source, profile);
-  const kind = oneOf('kind', options.kind ?? 'trained', PREDICTOR_KINDS.slice(1)) as TrainRun['kind'];
+  const kind = oneOf(
+    'kind',
+    options.kind ?? 'trained',
+    PREDICTOR_KINDS.slice(1),
+  ) as TrainRun['kind'];
   const lookahead = options.lookahead ?? false;
   if (lookahead && kind === 'gate') {
     throw invalidOption('lookahead', 'is not for kind "gate", which reads its own layer');
@@ -89,7 +94,12 @@ export function planTraining(
     statistics,
     parameters: modelParameters(model),
     type: oneOf('type', options.type ?? 'Q8_0', PREDICTOR_TYPES),
-    overPrediction: checkRange('overPrediction', options.overPrediction ?? DEFAULT_OVER_PREDICTION, 1, 1e6),
+    overPrediction: checkRange(
+      'overPrediction',
+      options.overPrediction ?? DEFAULT_OVER_PREDICTION,
+      1,
+      1e6,
+    ),
     budget: checkBudget(options.budget, model),
     cacheBytes: checkWhole('cacheBytes', options.cacheBytes ?? DEFAULT_CACHE_BYTES, 1),
     firesAbove: profile.layers.map(({ threshold }) => (kind === 'gate' ? 0 : (threshold ?? 0))),
@@ -109,6 +119,7 @@ function settingsOf(run: Omit<TrainRun, 'settings'>): Record<string, unknown> {
     lookahead,
     ...target,
     tokens,
+    ...options.reading,
     ...(ranked && { type, budget, over_prediction: overPrediction, every_layer: everyLayer }),
     ...(widths && { widths: [...widths] }),
     ...(kind === 'trained' && { epochs: epochs ?? 'default', seed }),
@@ -141,7 +152,10 @@ function chooseTarget(
   { recall, sparsity }: TrainOptions,
 ): Target {
   if (recall !== undefined && sparsity !== undefined) {
-    throw invalidOption('sparsity', 'cannot be given together with recall: one follows from the other');
+    throw invalidOption(
+      'sparsity',
+      'cannot be given together with recall: one follows from the other',
+    );
   }
   if (sparsity !== undefined && kind !== 'gate') {
     throw invalidOption('sparsity', 'is for kind "gate"; give recall for the others');
@@ -163,7 +177,10 @@ function checkWidths(widths: TrainOptions['widths'], model: ModelInfo, kind: Pre
   for (const [layer, width] of widths.entries()) {
     checkWhole(`widths[${layer}]`, width, 0, 2 ** 20);
     if (width % BLOCK_COLUMNS !== 0) {
-      throw invalidOption(`widths[${layer}]`, `must be a multiple of ${BLOCK_COLUMNS}, not ${width}`);
+      throw invalidOption(
+        `widths[${layer}]`,
+        `must be a multiple of ${BLOCK_COLUMNS}, not ${width}`,
+      );
     }
   }
 }

@@ -26,9 +26,11 @@ export function sampleFiles(folder: string, layer: number, count: number): strin
   );
 }
 
-/** How many files some rows take. */
-export function fileCount(rows: number): number {
-  return Math.ceil(rows / FILE_ROWS);
+/** Rows of each of the files that some rows take. */
+export function rowsOfFiles(rows: number): number[] {
+  return Array.from({ length: Math.ceil(rows / FILE_ROWS) }, (_, index) =>
+    Math.min(FILE_ROWS, rows - index * FILE_ROWS),
+  );
 }
 
 /**
@@ -52,7 +54,7 @@ export async function writeSamples(
     ['layer', String(layer)],
   ]);
   await makeFolder(layerFolder(folder, layer));
-  const paths = sampleFiles(folder, layer, before + fileCount(packed.rows)).slice(before);
+  const paths = sampleFiles(folder, layer, before + rowsOfFiles(packed.rows).length).slice(before);
   let bytes = 0;
   for (const [index, path] of paths.entries()) {
     const first = index * FILE_ROWS;

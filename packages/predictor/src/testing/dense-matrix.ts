@@ -66,7 +66,8 @@ export function eigenvectors(symmetric: Rows): Rows {
       }
     }
   }
-  return v.map((row, i) => ({ row, value: at(i, i) }))
+  return v
+    .map((row, i) => ({ row, value: at(i, i) }))
     .sort((x, y) => y.value - x.value)
     .map(({ row }) => row);
 }

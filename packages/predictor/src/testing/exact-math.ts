@@ -166,7 +166,11 @@ function signsOf({ gate }: { gate: Rows }): Uint8Array {
   return Uint8Array.from(bytes.flatMap((mask) => [...mask]));
 }
 
-function scorerOf(predictor: LayerPredictor, first?: FirstMatrix, activation = 'relu'): Scorer {
+export function scorerOf(
+  predictor: LayerPredictor,
+  first?: FirstMatrix,
+  activation = 'relu',
+): Scorer {
   switch (predictor.kind) {
     case 'none':
       throw new Error('nothing to score');

@@ -28,7 +28,10 @@ export async function readSamples({ files, norms }: SampleSet): Promise<SampleRo
         }
       }
       if (at !== Number(offsets[row + 1])) throw new Error(`${path}: values and fires disagree`);
-      samples.push({ x: Float64Array.from(x.subarray(row * width, (row + 1) * width), fromHalf), h });
+      samples.push({
+        x: Float64Array.from(x.subarray(row * width, (row + 1) * width), fromHalf),
+        h,
+      });
     }
   }
   return samples;

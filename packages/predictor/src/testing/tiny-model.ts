@@ -125,7 +125,8 @@ export function tinyModel(options: TinyOptions = {}): TinyModel {
       }));
       for (const window of windows) {
         for (const row of rowsOf(window)) {
-          for (const [layer, { h }] of row.entries()) count(counted[layer] as Counted, h, threshold);
+          for (const [layer, { h }] of row.entries())
+            count(counted[layer] as Counted, h, threshold);
         }
       }
       return { fingerprint: this.fingerprint, model, corpora: [], layers: counted };
