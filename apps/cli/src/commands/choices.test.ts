@@ -1,0 +1,97 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, it } from 'vitest';
+import * as z from 'zod';
+import { ROOT, runCli, runJson } from '../testing/run-cli.js';
+
+const STORIES = join(ROOT, 'apps', 'cli', 'examples', 'story-choices.jsonl');
+const folder = mkdtempSync(join(tmpdir(), 'thermocline-choices-'));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+const share = z.number().min(0).max(1);
+const error = z.number().nonnegative().nullable();
+const score = z.strictObject({
+  mode: z.enum(['dense', 'exact']),
+  acc: share,
+  acc_stderr: error,
+  acc_norm: share,
+  acc_norm_stderr: error,
+  tps: z.number().positive(),
+});
+const compared = score.extend({
+  compared_with: z.literal('dense'),
+  agreement: share,
+  agreement_norm: share,
+  acc_difference: z.number(),
+  acc_difference_stderr: error,
+  acc_norm_difference: z.number(),
+  acc_norm_difference_stderr: error,
+});
+const shape = z.strictObject({
+  model: z.string(),
+  tasks: z.number().int(),
+  chance: share,
+  truncated: z.number().int(),
+  context: z.number().int(),
+  bos: z.boolean(),
+  aborted: z.literal(false),
+  modes: z.tuple([score]).rest(compared),
+});
+
+describe('thermocline choices', () => {
+  it('gives accuracies and comparisons as JSON, and details by task', async () => {
+    const details = join(folder, 'details.jsonl');
+    const args = ['choices', '--tasks', STORIES, '--mode', 'exact', 'dense', '--details', details];
+    const result = shape.parse(await runJson(args));
+    expect(result).toMatchObject({ tasks: 42, truncated: 0, context: 512, bos: true });
+    const [dense, exact] = result.modes;
+    expect(dense.acc).toBeGreaterThan(0.6);
+    expect(exact).toMatchObject({ mode: 'exact', agreement: 1, acc_difference: 0 });
+    const lines = readFileSync(details, 'utf8').trimEnd().split('\n');
+    const rows = lines.map((line) => JSON.parse(line) as Record<string, never>);
+    expect(rows).toHaveLength(42);
+    const right = rows.filter(
+      ({ answer, modes }) => (modes['dense'] as { chosen: number }).chosen === answer,
+    );
+    expect(right.length / 42).toBeCloseTo(dense.acc, 12);
+  });
+
+  it('prints a table, and what the figures rest on', async () => {
+    const { code, stdout, stderr } = await runCli(['choices', '--tasks', STORIES, '--limit', '6']);
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/mode +acc +acc_norm\n +exact +\d+\.\d % ± \d+\.\d +\d+\.\d %/);
+    expect(stderr).toMatch(/6 tasks · 33\.3 % by chance · .*512 tokens, with BOS/);
+  });
+
+  it('says which contexts were cut', async () => {
+    const path = join(folder, 'long.jsonl');
+    const context = 'Once upon a time there was a dog. '.repeat(100);
+    writeFileSync(path, JSON.stringify({ context, choices: ['He ran.', 'He sat.'], answer: 0 }));
+    const { stderr } = await runCli(['choices', '--tasks', path]);
+    expect(stderr).toContain('note: 1 task did not fit 512 tokens; their contexts were cut');
+  });
+
+  it.each([
+    ['no tasks', ['choices'], 2, /--tasks/],
+    ['a missing file', ['choices', '--tasks', 'none.jsonl'], 1, /no such file/],
+    [
+      'a mode that needs more',
+      ['choices', '--tasks', STORIES, '--mode', 'predicted'],
+      1,
+      /predictor set/,
+    ],
+    ['details over the tasks', ['choices', '--tasks', STORIES, '--details', STORIES], 2, /is read/],
+    [
+      'details of another name',
+      ['choices', '--tasks', STORIES, '--details', 'x.gguf'],
+      2,
+      /\.jsonl/,
+    ],
+  ])('refuses %s', async (_, args, code, message) => {
+    const result = await runCli(args);
+    expect(result.code).toBe(code);
+    expect(result.stderr).toMatch(message);
+    expect(result.stdout).toBe('');
+  });
+});
