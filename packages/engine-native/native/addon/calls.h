@@ -36,5 +36,6 @@ void ExportTokenizerCalls(Napi::Object exports);
 void ExportInspectCalls(Napi::Object exports);
 void ExportHostCalls(Napi::Object exports);
 void ExportProbeCalls(Napi::Object exports);
+void ExportTrainCalls(Napi::Object exports);
 
 }  // namespace thermocline::addon

@@ -39,6 +39,7 @@ class LoadedEngine : public Engine {
   std::vector<TierMemory> memory() const override { return {cpu_->memory()}; }
 
   Result<std::shared_ptr<const DownNorms>> ReadDownNorms(const CancelFlag& cancel) override;
+  Result<FirstMatrix> ReadFirstMatrix(int64_t layer, const CancelFlag& cancel) override;
   Result<std::shared_ptr<Session>> CreateSession(const SessionOptions& options) override;
   void Step(std::vector<StepItem> items, StepOptions options, StepDone done) override;
   void Generate(std::shared_ptr<Session> session, std::vector<TokenId> prompt,
@@ -142,6 +143,19 @@ Result<std::shared_ptr<const DownNorms>> LoadedEngine::ReadDownNorms(const Cance
   ASSIGN_OR_RETURN(DownNorms norms, LoadDownNorms(plan.ffn_blocks(), *kernels_, cancel.get()));
   down_norms_ = std::make_shared<const DownNorms>(std::move(norms));
   return down_norms_;
+}
+
+Result<FirstMatrix> LoadedEngine::ReadFirstMatrix(int64_t layer, const CancelFlag& cancel) {
+  {
+    const std::lock_guard lock(sessions_mutex_);
+    if (closed_) return Status(StatusCode::kClosed, "the engine is closed");
+  }
+  if (layer < 0 || layer >= info_.model.layers) {
+    return InvalidArgument("layer " + std::to_string(layer) + " is not one of the model's " +
+                           std::to_string(info_.model.layers));
+  }
+  ASSIGN_OR_RETURN(const WeightPlan plan, WeightPlan::Make(*file_, info_.model));
+  return LoadFirstMatrix(plan.ffn_blocks()[static_cast<size_t>(layer)], *kernels_, cancel.get());
 }
 
 Result<std::shared_ptr<Session>> LoadedEngine::CreateSession(const SessionOptions& options) {

@@ -18,6 +18,7 @@
 #include "io/artifact_reader.h"
 #include "io/model_file.h"
 #include "model/down_norms.h"
+#include "model/first_matrix.h"
 #include "model/mode.h"
 #include "model/placement.h"
 #include "tiers/accountant.h"
@@ -100,6 +101,9 @@ class Engine {
   // ‖down column‖ of every neuron, by id. Read from the model file at the first call, which takes
   // as long as reading a third of it; from any thread. `cancel` may be null. kClosed, kAborted.
   virtual Result<std::shared_ptr<const DownNorms>> ReadDownNorms(const CancelFlag& cancel) = 0;
+  // The first FFN matrix of a layer as F32, read from the model file; from any thread. `cancel` may
+  // be null. kInvalidArgument for a layer that is not there, kClosed, kAborted, kOutOfMemory.
+  virtual Result<FirstMatrix> ReadFirstMatrix(int64_t layer, const CancelFlag& cancel) = 0;
 
   // kOutOfMemory when the KV cache does not fit the budget or the system. context 0: the engine's.
   virtual Result<std::shared_ptr<Session>> CreateSession(const SessionOptions& options) = 0;

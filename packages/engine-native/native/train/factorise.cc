@@ -38,7 +38,7 @@ struct Rows {
 
 class Factoriser {
  public:
-  Factoriser(const std::vector<float>& weights, const std::vector<float>& covariance, int64_t n_ff,
+  Factoriser(std::span<const float> weights, std::span<const float> covariance, int64_t n_ff,
              int64_t d_model, const Kernels& kernels, ThreadPool& pool)
       : w_{weights.data(), n_ff, d_model}, kernels_(kernels), pool_(pool) {
     if (!covariance.empty()) c_ = {covariance.data(), d_model, d_model};
@@ -207,8 +207,8 @@ class Factoriser {
 
 }  // namespace
 
-Result<Factorisation> Factorise(const std::vector<float>& weights,
-                                const std::vector<float>& covariance, int64_t n_ff,
+Result<Factorisation> Factorise(std::span<const float> weights,
+                                std::span<const float> covariance, int64_t n_ff,
                                 int64_t d_model, int64_t rank, const Kernels& kernels,
                                 const Running& running, ThreadPool& pool) {
   const auto size = static_cast<size_t>(n_ff * d_model);

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "backends/kernels.h"
@@ -27,8 +28,8 @@ struct Factorisation {
 // weights W [n_ff][d_model]; covariance C [d_model][d_model], or empty for the plain decomposition
 // of W (C = I). Terms beyond the rank of W C^½ are zero. The same bits for any number of threads.
 // kInvalidArgument for a rank out of range or numbers that are not finite, kOutOfMemory, kAborted.
-Result<Factorisation> Factorise(const std::vector<float>& weights,
-                                const std::vector<float>& covariance, int64_t n_ff,
+Result<Factorisation> Factorise(std::span<const float> weights,
+                                std::span<const float> covariance, int64_t n_ff,
                                 int64_t d_model, int64_t rank, const Kernels& kernels,
                                 const Running& running, ThreadPool& pool);
 

@@ -7,7 +7,6 @@
 #include "io/json.h"
 #include "io/safetensors_reader.h"
 #include "io/text.h"
-#include "util/f16.h"
 #include "util/system_memory.h"
 
 namespace thermocline {
@@ -223,6 +222,17 @@ std::span<const uint16_t> SampleReader::values(int64_t row) const {
   const auto r = static_cast<size_t>(row);
   return {reinterpret_cast<const uint16_t*>(values_.data()) + offsets_[r],
           static_cast<size_t>(offsets_[r + 1] - offsets_[r])};
+}
+
+void SampleReader::ExpandRow(int64_t row, float* x_out, float* h_out) const {
+  if (x_out != nullptr) {
+    const RowMatrix states{reinterpret_cast<const std::byte*>(x_.data()), DType::kF16, rows_,
+                           d_model_, d_model_ * 2};
+    kernels_->widen_row(states, row, x_out);
+  }
+  if (h_out == nullptr) return;
+  std::fill_n(h_out, n_ff_, 0.0F);
+  ForEachFiring(row, [h_out](size_t neuron, float h) { h_out[neuron] = h; });
 }
 
 void SampleReader::ExpandRow(int64_t row, float* x_out, float* h_out) const {

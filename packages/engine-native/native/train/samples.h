@@ -4,12 +4,14 @@
 // batch, so that 100,000 tokens of a 7B layer take about 1.2 GB.
 #pragma once
 
+#include <bit>
 #include <cstdint>
 #include <span>
 #include <string>
 #include <vector>
 
 #include "backends/kernels.h"
+#include "util/f16.h"
 #include "util/huge_buffer.h"
 #include "util/status.h"
 #include "util/thread_pool.h"
@@ -44,6 +46,19 @@ class SampleReader {
   std::span<const uint8_t> fires(int64_t row) const;           // [ceil(n_ff/8)]
   std::span<const uint16_t> values(int64_t row) const;         // [neurons that fire]
   uint64_t firing() const { return offsets_.back(); }          // over all rows
+
+  // each(neuron, |h|) for what fires in a row, by ascending id; |h| as Expand has it.
+  template <typename Each>
+  void ForEachFiring(int64_t row, Each each) const {
+    const std::span<const uint8_t> mask = fires(row);
+    const uint16_t* value = values(row).data();
+    for (size_t b = 0; b < mask.size(); ++b) {
+      for (uint32_t bits = mask[b]; bits != 0; bits &= bits - 1) {
+        const float h = F16ToF32(*value++);
+        each(b * 8 + static_cast<size_t>(std::countr_zero(bits)), h > 0 ? h : kFaintest);
+      }
+    }
+  }
 
  private:
   struct Shard;

@@ -1,13 +1,10 @@
 #include "train/score_curve.h"
 
 #include <algorithm>
-#include <bit>
 #include <cmath>
 #include <limits>
 #include <numeric>
 #include <string>
-
-#include "util/f16.h"
 
 namespace thermocline {
 namespace {
@@ -21,18 +18,6 @@ constexpr int64_t kBatchRows = kLanes * kRowsPerLane;
 // What the grid is chosen from.
 constexpr int64_t kSampledRows = 512;
 constexpr int64_t kSampledScores = 1 << 20;
-
-// Calls each(neuron, value bits) for the neurons that fire, in ascending order.
-template <typename Each>
-void ForEachFiring(const SampleReader& samples, int64_t row, Each each) {
-  const std::span<const uint8_t> mask = samples.fires(row);
-  const uint16_t* value = samples.values(row).data();
-  for (size_t b = 0; b < mask.size(); ++b) {
-    for (uint32_t bits = mask[b]; bits != 0; bits &= bits - 1) {
-      each(b * 8 + static_cast<size_t>(std::countr_zero(bits)), *value++);
-    }
-  }
-}
 
 // Scores batches of rows, thresholds taken off.
 class Batches {
@@ -101,7 +86,7 @@ Result<std::vector<float>> ChooseGrid(const SampleReader& samples, Batches& batc
       // A prime apart, so that every neuron gets its turn.
       const int64_t first = static_cast<int64_t>(rows[i]) * 7919 % stride;
       for (int64_t n = first; n < n_ff; n += stride) all.push_back(scores[n]);
-      ForEachFiring(samples, rows[i], [&](size_t n, uint16_t) { firing.push_back(scores[n]); });
+      samples.ForEachFiring(rows[i], [&](size_t n, float) { firing.push_back(scores[n]); });
     }
   }
   const auto not_finite = [](float score) { return !std::isfinite(score); };
@@ -137,10 +122,10 @@ struct Histogram {
       finite = finite && std::isfinite(score[n]);
       ++scores[place(score[n])];
     }
-    ForEachFiring(samples, row, [&](size_t n, uint16_t bits) {
+    samples.ForEachFiring(row, [&](size_t n, float h) {
       const size_t at = place(score[n]);
       ++hits[at];
-      value[at] += static_cast<double>(F16ToF32(bits)) * static_cast<double>(norms[n]);
+      value[at] += static_cast<double>(h) * static_cast<double>(norms[n]);
     });
   }
 

@@ -1,0 +1,257 @@
+#include "train/fit_predictor.h"
+
+#include <algorithm>
+#include <cmath>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "sparsity/predictor.h"
+#include "train/factorise.h"
+#include "train/input_moments.h"
+#include "train/mlp_start.h"
+#include "train/quantise.h"
+#include "train/sign_rows.h"
+#include "train/train_mlp.h"
+
+namespace thermocline {
+namespace {
+
+using Kind = LayerPredictor::Kind;
+
+constexpr int64_t kRankStep = 32;
+constexpr int64_t kGateRows = 4096;  // samples that scales are measured on
+// A prediction costs what this share of an average firing is worth. Measured on the demo model:
+// from 0.1 to 0.4 the curve of recall against over-prediction hardly moves.
+constexpr double kPrice = 0.2;
+constexpr double kStartShare = 0.1;  // of the time training takes, about
+
+// Rows that a covariance of this width settles with.
+int64_t MomentRows(int64_t d_model) { return std::max<int64_t>(16384, 8 * d_model); }
+
+Status InvalidArgument(const std::string& reason) {
+  return Status(StatusCode::kInvalidArgument, reason);
+}
+
+Status CheckOptions(const SampleReader& train, const SampleReader& held_out,
+                    std::span<const float> norms, const FitOptions& options) {
+  if (held_out.d_model() != train.d_model() || held_out.n_ff() != train.n_ff() ||
+      held_out.layer() != train.layer() || held_out.fingerprint() != train.fingerprint()) {
+    return InvalidArgument("the held-out samples are of another layer or model");
+  }
+  if (norms.size() != static_cast<size_t>(train.n_ff())) {
+    return InvalidArgument("norms must have " + std::to_string(train.n_ff()) + " numbers");
+  }
+  if (!std::all_of(norms.begin(), norms.end(), [](float v) { return std::isfinite(v) && v >= 0; })) {
+    return InvalidArgument("norms must be finite and not below 0");
+  }
+  const bool low_rank = options.kind == Kind::kTrained || options.kind == Kind::kFactorised;
+  const int64_t widest = std::max(train.n_ff(), train.d_model());
+  if (low_rank && (options.rank < kRankStep || options.rank % kRankStep != 0 ||
+                   options.rank > widest)) {
+    return InvalidArgument("rank must be a multiple of 32 from 32 to the layer's width");
+  }
+  if (options.has_first) return CheckGate(options.first, train.n_ff(), train.d_model());
+  if (options.kind != Kind::kTrained) {
+    return InvalidArgument(
+        "a predictor that is not trained is made from the layer's weights, which this source does "
+        "not show; use kind trained");
+  }
+  return Status::Ok();
+}
+
+double Dot(std::span<const float> a, std::span<const float> b) {
+  double sum = 0;
+  for (size_t i = 0; i < a.size(); ++i) sum += static_cast<double>(a[i]) * static_cast<double>(b[i]);
+  return sum;
+}
+
+std::span<const float> Row(const std::vector<float>& matrix, int64_t row, int64_t cols) {
+  return {matrix.data() + row * cols, static_cast<size_t>(cols)};
+}
+
+Running RunningOf(const FitOptions& options) {
+  Running running{options.cancel, nullptr};
+  if (options.progress) {
+    running.progress = [&options](double fraction) { options.progress(fraction, std::nan("")); };
+  }
+  return running;
+}
+
+Result<InputMoments> Moments(const SampleReader& train, const Running& running,
+                             const Kernels& kernels, ThreadPool& pool) {
+  return MeasureInputs(train, MomentRows(train.d_model()), kernels, running, pool);
+}
+
+// Matrices in the type they are kept in, and thresholds: what training or factorising gave, rounded.
+Result<LayerPredictor> ToPredictor(const MlpWeights& weights, const FitOptions& options,
+                                   ThreadPool& pool) {
+  LayerPredictor predictor;
+  predictor.kind = options.kind;
+  ASSIGN_OR_RETURN(predictor.down,
+                   Quantise(options.type, weights.down.data(), weights.rank, weights.d_model, pool));
+  ASSIGN_OR_RETURN(predictor.up,
+                   Quantise(options.type, weights.up.data(), weights.n_ff, weights.rank, pool));
+  for (const float bias : weights.bias) predictor.threshold.push_back(-bias);
+  return predictor;
+}
+
+// Rounding moves the mean of every score a little; the thresholds move with it.
+void CorrectThresholds(const MlpWeights& exact, const std::vector<float>& mean, ThreadPool& pool,
+                       LayerPredictor* predictor) {
+  const int64_t rank = exact.rank, d = exact.d_model;
+  MlpWeights rounded = exact;
+  Dequantise(predictor->down, rounded.down.data(), pool);
+  Dequantise(predictor->up, rounded.up.data(), pool);
+  const auto means = [&](const MlpWeights& weights) {
+    std::vector<float> hidden, scores;
+    for (int64_t r = 0; r < rank; ++r) {
+      hidden.push_back(static_cast<float>(Dot(Row(weights.down, r, d), mean)));
+    }
+    for (int64_t n = 0; n < weights.n_ff; ++n) {
+      scores.push_back(static_cast<float>(Dot(Row(weights.up, n, rank), hidden)));
+    }
+    return scores;
+  };
+  const std::vector<float> before = means(exact), after = means(rounded);
+  for (size_t n = 0; n < before.size(); ++n) predictor->threshold[n] += after[n] - before[n];
+}
+
+// score_n ≈ (W x + b)_n over the size of its error: how sure it is that n fires.
+Result<LayerPredictor> FitFactorised(const SampleReader& train, const FitOptions& options,
+                                     const Kernels& kernels, ThreadPool& pool) {
+  const Running running = RunningOf(options);
+  ASSIGN_OR_RETURN(const InputMoments inputs, Moments(train, running.Part(0, 0.4), kernels, pool));
+  ASSIGN_OR_RETURN(const Factorisation f,
+                   Factorise(options.first.weights, inputs.covariance, train.n_ff(),
+                             train.d_model(), options.rank, kernels, running.Part(0.4, 0.95), pool));
+  const MlpWeights weights =
+      StartFromFactorisation(f, inputs, options.first.weights, options.first.bias, false);
+  ASSIGN_OR_RETURN(LayerPredictor predictor, ToPredictor(weights, options, pool));
+  CorrectThresholds(weights, inputs.mean, pool, &predictor);
+  return predictor;
+}
+
+// Σ value of what fires over its number.
+double MeanFiringValue(const SampleReader& samples, std::span<const float> norms) {
+  if (samples.firing() == 0) return 0;
+  double sum = 0;
+  for (int64_t row = 0; row < samples.rows(); ++row) {
+    samples.ForEachFiring(row, [&](size_t n, float h) {
+      sum += static_cast<double>(h) * static_cast<double>(norms[n]);
+    });
+  }
+  return sum / static_cast<double>(samples.firing());
+}
+
+Result<MlpWeights> StartOf(const SampleReader& train, const FitOptions& options,
+                           const Running& running, const Kernels& kernels, ThreadPool& pool) {
+  ASSIGN_OR_RETURN(const InputMoments inputs, Moments(train, running.Part(0, 0.4), kernels, pool));
+  if (!options.has_first) return RandomStart(inputs, options.rank, train.n_ff(), options.seed);
+  ASSIGN_OR_RETURN(const Factorisation f,
+                   Factorise(options.first.weights, inputs.covariance, train.n_ff(),
+                             train.d_model(), options.rank, kernels, running.Part(0.4, 1), pool));
+  return StartFromFactorisation(f, inputs, options.first.weights, options.first.bias, true);
+}
+
+Result<PredictorFit> FitTrained(const SampleReader& train, const SampleReader& held_out,
+                                std::span<const float> norms, const FitOptions& options,
+                                const Kernels& kernels, ThreadPool& pool) {
+  const double value = MeanFiringValue(train, norms);
+  if (!(value > 0)) {
+    return InvalidArgument("nothing that matters fires in the samples: there is nothing to train on");
+  }
+  ASSIGN_OR_RETURN(MlpWeights start, StartOf(train, options, RunningOf(options).Part(0, kStartShare),
+                                             kernels, pool));
+  MlpOptions how;
+  how.epochs = options.epochs;
+  how.seed = options.seed;
+  how.cancel = options.cancel;
+  how.loss.price = static_cast<float>(kPrice * value);
+  if (options.progress) {
+    how.progress = [&](double fraction, double loss) {
+      options.progress(kStartShare + (1 - kStartShare) * fraction, loss);
+    };
+  }
+  ASSIGN_OR_RETURN(const MlpFit trained,
+                   TrainMlp(train, held_out, norms, std::move(start), how, kernels, pool));
+  PredictorFit fit;
+  ASSIGN_OR_RETURN(fit.predictor, ToPredictor(trained.weights, options, pool));
+  for (const MlpPass& pass : trained.passes) fit.held_out_loss.push_back(pass.held_out_loss);
+  fit.best = trained.best;
+  return fit;
+}
+
+}  // namespace
+
+Result<PredictorFit> FitPredictor(const SampleReader& train, const SampleReader& held_out,
+                                  std::span<const float> norms, const FitOptions& options,
+                                  const Kernels& kernels, ThreadPool& pool) {
+  RETURN_IF_ERROR(CheckOptions(train, held_out, norms, options));
+  const Running running = RunningOf(options);
+  PredictorFit fit;
+  fit.predictor.kind = options.kind;
+  fit.predictor.threshold = {0.0F};
+  switch (options.kind) {
+    case Kind::kFactorised: {
+      ASSIGN_OR_RETURN(fit.predictor, FitFactorised(train, options, kernels, pool));
+      break;
+    }
+    case Kind::kSigns:
+      fit.predictor.signs =
+          PackSigns(options.first.weights.data(), train.n_ff(), train.d_model(), pool);
+      break;
+    case Kind::kGate: {
+      ASSIGN_OR_RETURN(fit.scales, MeasureGateScales(options.first, train, norms, kGateRows, kernels,
+                                                     running, pool));
+      break;
+    }
+    case Kind::kTrained: {
+      ASSIGN_OR_RETURN(fit, FitTrained(train, held_out, norms, options, kernels, pool));
+      break;
+    }
+    case Kind::kNone: return InvalidArgument("kind none has nothing to fit");
+  }
+  RETURN_IF_ERROR(running.Report(1));
+  return fit;
+}
+
+Result<ScoreCurve> ScorePredictor(const SampleReader& samples, std::span<const float> norms,
+                                  const LayerPredictor& predictor, const Gate* first,
+                                  std::span<const float> scales, int64_t points,
+                                  const Kernels& kernels, const Running& running,
+                                  ThreadPool& pool) {
+  const int64_t n_ff = samples.n_ff(), d = samples.d_model();
+  if (!scales.empty() && scales.size() != static_cast<size_t>(n_ff)) {
+    return InvalidArgument("scales must have " + std::to_string(n_ff) + " numbers");
+  }
+  Scorer scorer;
+  std::optional<Predictor> low_rank;
+  if (predictor.kind == Kind::kNone) {
+    return InvalidArgument("a layer without a predictor has no scores");
+  }
+  if (predictor.kind == Kind::kGate) {
+    if (first == nullptr) return InvalidArgument("kind gate is scored with the layer's weights");
+    RETURN_IF_ERROR(CheckGate(*first, n_ff, d));
+    scorer = [&](const float* x, int64_t n, float* scores) {
+      ScoreGate(*first, x, n, n_ff, d, kernels, pool, scores);
+    };
+  } else {
+    ASSIGN_OR_RETURN(low_rank, Predictor::Create(predictor, d, n_ff));
+    scorer = [&](const float* x, int64_t n, float* scores) {
+      low_rank->Score(x, n, kernels, pool, scores);
+    };
+  }
+  if (scales.empty()) {
+    return MeasureScoreCurve(samples, norms, predictor.threshold, scorer, points, running, pool);
+  }
+  const Scorer scaled = [&](const float* x, int64_t n, float* scores) {
+    scorer(x, n, scores);
+    for (int64_t i = 0; i < n; ++i) {
+      for (int64_t j = 0; j < n_ff; ++j) scores[i * n_ff + j] *= scales[static_cast<size_t>(j)];
+    }
+  };
+  return MeasureScoreCurve(samples, norms, predictor.threshold, scaled, points, running, pool);
+}
+
+}  // namespace thermocline
