@@ -46,8 +46,13 @@ export interface FitOptions {
 export interface LayerFit {
   /** Its threshold is per neuron, or 0: scores are comparable within the layer once it is taken off. */
   predictor: LayerPredictor;
-  /** Of trained ones: held-out loss after each pass, and which pass was kept. */
+  /** Of trained ones: held-out loss after each pass, and which was kept; -1: what it started from. */
   history?: { heldOutLoss: number[]; best: number };
+  /**
+   * Of kind `gate`: what a unit of each neuron's score is worth on average, Σ|h|·norm over Σ|act|.
+   * Thresholds t / scales treat neurons of equal expected value alike. [n_ff]
+   */
+  scales?: Float32Array;
 }
 
 /** What lies above each of a row of common thresholds, on held-out samples. */
@@ -86,6 +91,8 @@ export interface PredictorMath {
     options?: {
       first?: FirstMatrix;
       activation?: string;
+      /** What the scores are multiplied by before thresholds are taken off. [n_ff] */
+      scales?: Float32Array;
       /** At most this many points; default 512. */
       points?: number;
       signal?: AbortSignal;

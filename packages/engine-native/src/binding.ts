@@ -5,8 +5,11 @@ import type {
   Evaluation,
   GenerateResult,
   KvType,
+  LayerPredictor,
   Mode,
   ObservationBatch,
+  PredictorType,
+  ScoreCurve,
   StepStats,
   Stream,
   TierInfo,
@@ -26,6 +29,7 @@ export type SessionHandle = Handle<'session'>;
 export type TokenizerHandle = Handle<'tokenizer'>;
 export type ObservationHandle = Handle<'observation'>;
 type SumHandle = Handle<'sum'>;
+export type MathHandle = Handle<'math'>;
 
 /** A call in flight. `cancel(id)` ends it early; nothing happens when it has ended. */
 export interface NativeCall<T> {
@@ -140,6 +144,34 @@ interface RawGpuRates {
   syncSeconds: number;
 }
 
+export interface RawSamples {
+  files: string[];
+  norms: Float32Array;
+}
+
+export interface RawFirstMatrix {
+  weights: Float32Array;
+  bias: Float32Array | null;
+}
+
+interface RawFitOptions {
+  kind: Exclude<LayerPredictor['kind'], 'none'>;
+  /** 0 for kinds without. */
+  rank: number;
+  type: PredictorType;
+  first: RawFirstMatrix | null;
+  activation: string | null;
+  epochs: number;
+  seed: number;
+}
+
+interface RawFit {
+  predictor: LayerPredictor;
+  scales: Float32Array | null;
+  heldOutLoss: number[];
+  best: number;
+}
+
 /** The functions of the addon, as native/addon exports them. */
 export interface NativeBinding {
   cancel(id: number): void;
@@ -196,6 +228,28 @@ export interface NativeBinding {
     position: number,
   ): NativeCall<void>;
   sumResult(sum: SumHandle): NativeCall<ActivationSums>;
+
+  openMath(threads: number): MathHandle;
+  closeMath(math: MathHandle): void;
+  fitPredictor(
+    math: MathHandle,
+    train: RawSamples,
+    heldOut: string[],
+    options: RawFitOptions,
+    onProgress: (fraction: number, loss: number | null) => void,
+  ): NativeCall<RawFit>;
+  scorePredictor(
+    math: MathHandle,
+    samples: RawSamples,
+    predictor: LayerPredictor,
+    options: {
+      first: RawFirstMatrix | null;
+      activation: string | null;
+      scales: Float32Array | null;
+      points: number;
+    },
+  ): NativeCall<ScoreCurve>;
+  readFirstMatrix(engine: EngineHandle, layer: number): NativeCall<RawFirstMatrix>;
 
   openTokenizer(path: string): NativeCall<TokenizerHandle>;
   engineTokenizer(engine: EngineHandle): TokenizerHandle;

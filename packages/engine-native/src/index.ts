@@ -6,5 +6,7 @@ export { NativeEngine } from './native-engine.js';
 export { NativeSession } from './native-session.js';
 export { NativeTokenizer, type TokenizerInfo } from './native-tokenizer.js';
 export { type OpenEngineOptions, openEngine } from './open-engine.js';
+export { type OpenPredictorMathOptions, openPredictorMath } from './open-predictor-math.js';
 export { openTokenizer } from './open-tokenizer.js';
+export { NativePredictorMath } from './predictor-math.js';
 export { type ProbeOptions, probeHardware } from './probe-hardware.js';

@@ -4,6 +4,8 @@ import {
   type Engine,
   type EngineInfo,
   type Evaluation,
+  type FfnWeights,
+  type FirstMatrix,
   type Mode,
   type ModelInfo,
   type ObservationBatch,
@@ -44,7 +46,7 @@ import { sumWindows } from './sum-windows.js';
  * one pass. It keeps no process alive while idle, and an engine that is dropped without `close`
  * is closed when it is collected.
  */
-export class NativeEngine implements Engine, ActivationSource {
+export class NativeEngine implements Engine, ActivationSource, FfnWeights {
   readonly info: EngineInfo;
   readonly #handle: EngineHandle;
   readonly #tokenizer: NativeTokenizer;
@@ -238,6 +240,32 @@ export class NativeEngine implements Engine, ActivationSource {
     options: SumOptions = {},
   ): Promise<ActivationSums> {
     return sumWindows(this, this.#handle, windows, options);
+  }
+
+  /**
+   * The first FFN matrix of a layer, the gate, or up where there is none, by neuron id: what the
+   * training-free predictors are made of. Read from the model file, wherever the neurons are placed.
+   *
+   * @throws PipelineError `INVALID_ARGUMENT` for a layer that is not there, `OUT_OF_MEMORY` with the
+   * numbers, `MODEL_CORRUPT`, `IO_ERROR`, `ABORTED`, `CLOSED`
+   *
+   * @example
+   * const { weights } = await engine.readFirstMatrix(0);
+   */
+  async readFirstMatrix(
+    layer: number,
+    options: { signal?: AbortSignal } = {},
+  ): Promise<FirstMatrix> {
+    checkOptions(options);
+    checkInteger(layer, 'layer', 0, this.info.model.layers - 1);
+    const signal = checkSignal(options.signal);
+    this.#requireOpen();
+    const { weights, bias } = await settle(() => native().readFirstMatrix(this.#handle, layer), {
+      argument: 'layer',
+      path: this.info.path,
+      signal,
+    });
+    return bias === null ? { weights } : { weights, bias };
   }
 
   /**

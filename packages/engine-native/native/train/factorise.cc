@@ -205,7 +205,24 @@ class Factoriser {
   ThreadPool& pool_;
 };
 
+constexpr double kLeastError = 0.03;  // of a row's own deviation
+
 }  // namespace
+
+std::vector<double> FactorisationErrors(const Factorisation& f) {
+  std::vector<double> errors;
+  const auto rank = static_cast<size_t>(f.rank);
+  for (size_t n = 0; n < f.variance.size(); ++n) {
+    double left = f.variance[n];
+    for (size_t r = 0; r < rank; ++r) {
+      const auto value = static_cast<double>(f.up[n * rank + r]);
+      left -= value * value;  // the terms are uncorrelated and of unit variance
+    }
+    left = std::max(left, kLeastError * kLeastError * f.variance[n]);
+    errors.push_back(left > 0 ? std::sqrt(left) : 1);
+  }
+  return errors;
+}
 
 Result<Factorisation> Factorise(std::span<const float> weights,
                                 std::span<const float> covariance, int64_t n_ff,

@@ -24,6 +24,11 @@ constexpr int64_t kGateRows = 4096;  // samples that scales are measured on
 // A prediction costs what this share of an average firing is worth. Measured on the demo model:
 // from 0.1 to 0.4 the curve of recall against over-prediction hardly moves.
 constexpr double kPrice = 0.2;
+// A score of 1.7 is one standard error, as StartFromFactorisation has it; see ExpectedValue.
+constexpr double kSureness = 1.7;
+constexpr double kSlope = 1.9;
+constexpr double kLevel = -0.58;
+constexpr double kLeastWorth = 1e-6;  // of the price
 constexpr double kStartShare = 0.1;  // of the time training takes, about
 
 // Rows that a covariance of this width settles with.
@@ -60,16 +65,6 @@ Status CheckOptions(const SampleReader& train, const SampleReader& held_out,
   return Status::Ok();
 }
 
-double Dot(std::span<const float> a, std::span<const float> b) {
-  double sum = 0;
-  for (size_t i = 0; i < a.size(); ++i) sum += static_cast<double>(a[i]) * static_cast<double>(b[i]);
-  return sum;
-}
-
-std::span<const float> Row(const std::vector<float>& matrix, int64_t row, int64_t cols) {
-  return {matrix.data() + row * cols, static_cast<size_t>(cols)};
-}
-
 Running RunningOf(const FitOptions& options) {
   Running running{options.cancel, nullptr};
   if (options.progress) {
@@ -96,78 +91,112 @@ Result<LayerPredictor> ToPredictor(const MlpWeights& weights, const FitOptions& 
   return predictor;
 }
 
-// Rounding moves the mean of every score a little; the thresholds move with it.
-void CorrectThresholds(const MlpWeights& exact, const std::vector<float>& mean, ThreadPool& pool,
-                       LayerPredictor* predictor) {
-  const int64_t rank = exact.rank, d = exact.d_model;
-  MlpWeights rounded = exact;
-  Dequantise(predictor->down, rounded.down.data(), pool);
-  Dequantise(predictor->up, rounded.up.data(), pool);
-  const auto means = [&](const MlpWeights& weights) {
-    std::vector<float> hidden, scores;
-    for (int64_t r = 0; r < rank; ++r) {
-      hidden.push_back(static_cast<float>(Dot(Row(weights.down, r, d), mean)));
-    }
-    for (int64_t n = 0; n < weights.n_ff; ++n) {
-      scores.push_back(static_cast<float>(Dot(Row(weights.up, n, rank), hidden)));
-    }
-    return scores;
-  };
-  const std::vector<float> before = means(exact), after = means(rounded);
-  for (size_t n = 0; n < before.size(); ++n) predictor->threshold[n] += after[n] - before[n];
+// Added to a score in units of how sure it is that a neuron fires, so that it says how much is
+// expected of the neuron: log(E[value | x] / price). With a normal error of deviation σ around a
+// score of z σ, E[value] = κ σ ψ(z), κ being the value of a unit of ReLU(W x + b) and
+// ψ(z) = z Φ(z) + φ(z); log ψ is close to kSlope z + kLevel about where thresholds come to lie. The
+// sure score has 1.7 z in place of kSlope z, so everything is that much smaller.
+Result<std::vector<float>> ExpectedValue(const SampleReader& train, std::span<const float> norms,
+                                         const Gate& first, const Factorisation& factorisation,
+                                         double price, const Running& running,
+                                         const Kernels& kernels, ThreadPool& pool) {
+  Gate gate = first;
+  gate.activation = ActivationFunction::kRelu;
+  ASSIGN_OR_RETURN(const GateSums sums,
+                   MeasureGateSums(gate, train, norms, kGateRows, kernels, running, pool));
+  const std::vector<float> worth = GateScales(sums);
+  const std::vector<double> errors = FactorisationErrors(factorisation);
+  std::vector<float> offsets;
+  for (size_t n = 0; n < worth.size(); ++n) {
+    const double unit = static_cast<double>(worth[n]) * errors[n] / price;
+    const double level = std::log(std::max(unit, kLeastWorth)) + kLevel;
+    offsets.push_back(static_cast<float>(level * kSureness / kSlope));
+  }
+  return offsets;
 }
 
-// score_n ≈ (W x + b)_n over the size of its error: how sure it is that n fires.
-Result<LayerPredictor> FitFactorised(const SampleReader& train, const FitOptions& options,
-                                     const Kernels& kernels, ThreadPool& pool) {
-  const Running running = RunningOf(options);
-  ASSIGN_OR_RETURN(const InputMoments inputs, Moments(train, running.Part(0, 0.4), kernels, pool));
-  ASSIGN_OR_RETURN(const Factorisation f,
-                   Factorise(options.first.weights, inputs.covariance, train.n_ff(),
-                             train.d_model(), options.rank, kernels, running.Part(0.4, 0.95), pool));
-  const MlpWeights weights =
-      StartFromFactorisation(f, inputs, options.first.weights, options.first.bias, false);
-  ASSIGN_OR_RETURN(LayerPredictor predictor, ToPredictor(weights, options, pool));
-  CorrectThresholds(weights, inputs.mean, pool, &predictor);
-  return predictor;
-}
-
-// Σ value of what fires over its number.
-double MeanFiringValue(const SampleReader& samples, std::span<const float> norms) {
-  if (samples.firing() == 0) return 0;
+// What a prediction costs, as value: a share of what an average firing is worth.
+Result<double> PriceOf(const SampleReader& samples, std::span<const float> norms) {
   double sum = 0;
   for (int64_t row = 0; row < samples.rows(); ++row) {
     samples.ForEachFiring(row, [&](size_t n, float h) {
       sum += static_cast<double>(h) * static_cast<double>(norms[n]);
     });
   }
-  return sum / static_cast<double>(samples.firing());
+  if (sum > 0) return kPrice * sum / static_cast<double>(samples.firing());
+  return InvalidArgument("nothing that matters fires in the samples: there is nothing to fit to");
 }
 
-Result<MlpWeights> StartOf(const SampleReader& train, const FitOptions& options,
-                           const Running& running, const Kernels& kernels, ThreadPool& pool) {
+// C + μ μᵀ: squares about zero.
+void AddMeans(InputMoments* inputs, ThreadPool& pool) {
+  const size_t d = inputs->mean.size();
+  auto add = [&](int64_t row, int) {
+    const float mean = inputs->mean[static_cast<size_t>(row)];
+    for (size_t c = 0; c < d; ++c) {
+      inputs->covariance[static_cast<size_t>(row) * d + c] += mean * inputs->mean[c];
+    }
+  };
+  pool.ParallelFor(static_cast<int64_t>(d), add);
+}
+
+// Inputs are taken about zero and not about their mean, which costs next to nothing and leaves
+// thresholds that hold for the first terms alone: a narrower predictor can be cut from this one.
+Result<LayerPredictor> FitFactorised(const SampleReader& train, std::span<const float> norms,
+                                     const FitOptions& options, const Kernels& kernels,
+                                     ThreadPool& pool) {
+  const Gate& first = options.first;
+  const Running running = RunningOf(options);
+  ASSIGN_OR_RETURN(const double price, PriceOf(train, norms));
+  ASSIGN_OR_RETURN(InputMoments inputs, Moments(train, running.Part(0, 0.4), kernels, pool));
+  AddMeans(&inputs, pool);
+  ASSIGN_OR_RETURN(const Factorisation f,
+                   Factorise(first.weights, inputs.covariance, train.n_ff(), train.d_model(),
+                             options.rank, kernels, running.Part(0.4, 0.9), pool));
+  ASSIGN_OR_RETURN(std::vector<float> scores_at_zero,
+                   ExpectedValue(train, norms, first, f, price, running.Part(0.9, 1), kernels,
+                                 pool));
+  MlpWeights weights{train.d_model(), f.rank, train.n_ff(), f.down, f.up,
+                     std::move(scores_at_zero)};
+  const std::vector<double> errors = FactorisationErrors(f);
+  for (size_t n = 0; n < errors.size(); ++n) {
+    const auto scale = static_cast<float>(kSureness / errors[n]);
+    const std::span<float> row(weights.up.data() + n * static_cast<size_t>(f.rank),
+                               static_cast<size_t>(f.rank));
+    for (float& value : row) value *= scale;
+    if (!first.bias.empty()) weights.bias[n] += first.bias[n] * scale;
+  }
+  return ToPredictor(weights, options, pool);
+}
+
+// log(E[value | x] / price), as far as the first matrix tells; random where there is none.
+Result<MlpWeights> StartOf(const SampleReader& train, std::span<const float> norms,
+                           const FitOptions& options, double price, const Running& running,
+                           const Kernels& kernels, ThreadPool& pool) {
+  const Gate& first = options.first;
   ASSIGN_OR_RETURN(const InputMoments inputs, Moments(train, running.Part(0, 0.4), kernels, pool));
   if (!options.has_first) return RandomStart(inputs, options.rank, train.n_ff(), options.seed);
   ASSIGN_OR_RETURN(const Factorisation f,
-                   Factorise(options.first.weights, inputs.covariance, train.n_ff(),
-                             train.d_model(), options.rank, kernels, running.Part(0.4, 1), pool));
-  return StartFromFactorisation(f, inputs, options.first.weights, options.first.bias, true);
+                   Factorise(first.weights, inputs.covariance, train.n_ff(), train.d_model(),
+                             options.rank, kernels, running.Part(0.4, 0.9), pool));
+  ASSIGN_OR_RETURN(const std::vector<float> offsets,
+                   ExpectedValue(train, norms, first, f, price, running.Part(0.9, 1), kernels,
+                                 pool));
+  MlpWeights weights = StartFromFactorisation(f, inputs, first.weights, first.bias, true);
+  for (size_t n = 0; n < offsets.size(); ++n) weights.bias[n] += offsets[n];
+  return weights;
 }
 
 Result<PredictorFit> FitTrained(const SampleReader& train, const SampleReader& held_out,
                                 std::span<const float> norms, const FitOptions& options,
                                 const Kernels& kernels, ThreadPool& pool) {
-  const double value = MeanFiringValue(train, norms);
-  if (!(value > 0)) {
-    return InvalidArgument("nothing that matters fires in the samples: there is nothing to train on");
-  }
-  ASSIGN_OR_RETURN(MlpWeights start, StartOf(train, options, RunningOf(options).Part(0, kStartShare),
-                                             kernels, pool));
+  ASSIGN_OR_RETURN(const double price, PriceOf(train, norms));
+  ASSIGN_OR_RETURN(MlpWeights start, StartOf(train, norms, options, price,
+                                             RunningOf(options).Part(0, kStartShare), kernels, pool));
   MlpOptions how;
   how.epochs = options.epochs;
   how.seed = options.seed;
   how.cancel = options.cancel;
-  how.loss.price = static_cast<float>(kPrice * value);
+  how.loss.price = static_cast<float>(price);
   if (options.progress) {
     how.progress = [&](double fraction, double loss) {
       options.progress(kStartShare + (1 - kStartShare) * fraction, loss);
@@ -194,7 +223,7 @@ Result<PredictorFit> FitPredictor(const SampleReader& train, const SampleReader&
   fit.predictor.threshold = {0.0F};
   switch (options.kind) {
     case Kind::kFactorised: {
-      ASSIGN_OR_RETURN(fit.predictor, FitFactorised(train, options, kernels, pool));
+      ASSIGN_OR_RETURN(fit.predictor, FitFactorised(train, norms, options, kernels, pool));
       break;
     }
     case Kind::kSigns:
@@ -202,8 +231,9 @@ Result<PredictorFit> FitPredictor(const SampleReader& train, const SampleReader&
           PackSigns(options.first.weights.data(), train.n_ff(), train.d_model(), pool);
       break;
     case Kind::kGate: {
-      ASSIGN_OR_RETURN(fit.scales, MeasureGateScales(options.first, train, norms, kGateRows, kernels,
-                                                     running, pool));
+      ASSIGN_OR_RETURN(const GateSums sums, MeasureGateSums(options.first, train, norms, kGateRows,
+                                                            kernels, running, pool));
+      fit.scales = GateScales(sums);
       break;
     }
     case Kind::kTrained: {

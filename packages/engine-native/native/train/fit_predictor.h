@@ -32,7 +32,7 @@ struct FitOptions {
 struct PredictorFit {
   // Scores less thresholds are comparable within the layer; one shift is still to be chosen.
   LayerPredictor predictor;
-  std::vector<float> scales;             // gate: see MeasureGateScales; else empty
+  std::vector<float> scales;             // gate: see GateScales; else empty
   std::vector<double> held_out_loss;     // trained: after each pass
   int best = -1;                         // which pass was kept; -1: what it started from
 };

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 #include <string>
 
 #include "train/gemm.h"
@@ -11,6 +12,8 @@ namespace {
 
 constexpr int64_t kBatchRows = 128;
 constexpr int64_t kColumnsPerChunk = 64;
+// Score of the average neuron, as a share of its own, that each is lent.
+constexpr double kBorrowed = 0.05;
 
 }  // namespace
 
@@ -37,15 +40,16 @@ void ScoreGate(const Gate& gate, const float* x, int64_t n_tokens, int64_t n_ff,
   pool.ParallelFor(n_tokens, activate);
 }
 
-Result<std::vector<float>> MeasureGateScales(const Gate& gate, const SampleReader& samples,
-                                             std::span<const float> norms, int64_t max_rows,
-                                             const Kernels& kernels, const Running& running,
-                                             ThreadPool& pool) {
+Result<GateSums> MeasureGateSums(const Gate& gate, const SampleReader& samples,
+                                 std::span<const float> norms, int64_t max_rows,
+                                 const Kernels& kernels, const Running& running,
+                                 ThreadPool& pool) {
   const int64_t n_ff = samples.n_ff(), d = samples.d_model();
   const int64_t rows = std::min(samples.rows(), max_rows);
   std::vector<float> x(static_cast<size_t>(kBatchRows * d));
   std::vector<float> h(static_cast<size_t>(kBatchRows * n_ff)), scores(h.size());
-  std::vector<double> h_sums(static_cast<size_t>(n_ff)), score_sums(h_sums.size());
+  const auto n = static_cast<size_t>(n_ff);
+  GateSums sums{rows, std::vector<double>(n), std::vector<double>(n)};
   std::vector<uint32_t> batch;
   for (int64_t begin = 0; begin < rows; begin += kBatchRows) {
     RETURN_IF_ERROR(running.Report(static_cast<double>(begin) / static_cast<double>(rows)));
@@ -53,26 +57,31 @@ Result<std::vector<float>> MeasureGateScales(const Gate& gate, const SampleReade
     for (int64_t i = begin; i < std::min(rows, begin + kBatchRows); ++i) {
       batch.push_back(static_cast<uint32_t>(i * samples.rows() / rows));
     }
-    const auto n_rows = static_cast<int64_t>(batch.size());
     samples.Expand(batch, x.data(), h.data(), pool);
-    ScoreGate(gate, x.data(), n_rows, n_ff, d, kernels, pool, scores.data());
+    ScoreGate(gate, x.data(), static_cast<int64_t>(batch.size()), n_ff, d, kernels, pool,
+              scores.data());
     auto add = [&](int64_t chunk, int) {
       const int64_t end = std::min(n_ff, (chunk + 1) * kColumnsPerChunk);
-      for (int64_t row = 0; row < n_rows; ++row) {
-        for (int64_t n = chunk * kColumnsPerChunk; n < end; ++n) {
-          h_sums[static_cast<size_t>(n)] += static_cast<double>(h[static_cast<size_t>(row * n_ff + n)]);
-          score_sums[static_cast<size_t>(n)] +=
-              static_cast<double>(scores[static_cast<size_t>(row * n_ff + n)]);
+      for (size_t row = 0; row < batch.size(); ++row) {
+        for (auto i = static_cast<size_t>(chunk * kColumnsPerChunk); i < static_cast<size_t>(end); ++i) {
+          sums.value[i] += static_cast<double>(h[row * n + i]) * static_cast<double>(norms[i]);
+          sums.score[i] += static_cast<double>(scores[row * n + i]);
         }
       }
     };
     pool.ParallelFor((n_ff + kColumnsPerChunk - 1) / kColumnsPerChunk, add);
   }
-  std::vector<float> scales(h_sums.size());
-  for (size_t n = 0; n < scales.size(); ++n) {
-    if (score_sums[n] > 0) {
-      scales[n] = static_cast<float>(static_cast<double>(norms[n]) * h_sums[n] / score_sums[n]);
-    }
+  return sums;
+}
+
+std::vector<float> GateScales(const GateSums& sums) {
+  const double value = std::accumulate(sums.value.begin(), sums.value.end(), 0.0);
+  const double score = std::accumulate(sums.score.begin(), sums.score.end(), 0.0);
+  const double borrowed = kBorrowed * score / static_cast<double>(sums.score.size());
+  std::vector<float> scales(sums.value.size());
+  for (size_t n = 0; score > 0 && n < scales.size(); ++n) {
+    scales[n] = static_cast<float>((sums.value[n] + borrowed * (value / score)) /
+                                   (sums.score[n] + borrowed));
   }
   return scales;
 }

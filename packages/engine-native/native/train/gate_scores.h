@@ -27,12 +27,22 @@ Status CheckGate(const Gate& gate, int64_t n_ff, int64_t d_model);
 void ScoreGate(const Gate& gate, const float* x, int64_t n_tokens, int64_t n_ff, int64_t d_model,
                const Kernels& kernels, ThreadPool& pool, float* scores);
 
-// What a unit of score is worth on average, per neuron: norm · Σ|h| / Σ|act(W x + b)|, from at most
-// `max_rows` samples. With thresholds t / scale, neurons of equal expected value are treated alike.
-// 0 where a neuron never scored. The same bits for any number of threads. kAborted.
-Result<std::vector<float>> MeasureGateScales(const Gate& gate, const SampleReader& samples,
-                                             std::span<const float> norms, int64_t max_rows,
-                                             const Kernels& kernels, const Running& running,
-                                             ThreadPool& pool);
+// Per neuron, over some samples: what its activations and its scores add up to.
+struct GateSums {
+  int64_t tokens = 0;
+  std::vector<double> value;  // [n_ff] Σ |h| · norm
+  std::vector<double> score;  // [n_ff] Σ |act(W x + b)|
+};
+
+// From at most `max_rows` samples, spread evenly. The same bits for any number of threads. kAborted.
+Result<GateSums> MeasureGateSums(const Gate& gate, const SampleReader& samples,
+                                 std::span<const float> norms, int64_t max_rows,
+                                 const Kernels& kernels, const Running& running,
+                                 ThreadPool& pool);
+
+// What a unit of score is worth on average, per neuron. With thresholds t / scale, neurons of equal
+// expected value are treated alike. One that seldom scored is drawn towards what all have together,
+// so that no scale is 0 unless all are.
+std::vector<float> GateScales(const GateSums& sums);
 
 }  // namespace thermocline

@@ -235,24 +235,6 @@ void SampleReader::ExpandRow(int64_t row, float* x_out, float* h_out) const {
   ForEachFiring(row, [h_out](size_t neuron, float h) { h_out[neuron] = h; });
 }
 
-void SampleReader::ExpandRow(int64_t row, float* x_out, float* h_out) const {
-  if (x_out != nullptr) {
-    const RowMatrix states{reinterpret_cast<const std::byte*>(x_.data()), DType::kF16, rows_,
-                           d_model_, d_model_ * 2};
-    kernels_->widen_row(states, row, x_out);
-  }
-  if (h_out == nullptr) return;
-  std::fill_n(h_out, n_ff_, 0.0F);
-  const uint16_t* value = values(row).data();
-  const std::span<const uint8_t> mask = fires(row);
-  for (size_t b = 0; b < mask.size(); ++b) {
-    for (uint32_t bits = mask[b]; bits != 0; bits &= bits - 1) {
-      const float h = F16ToF32(*value++);
-      h_out[b * 8 + static_cast<size_t>(std::countr_zero(bits))] = h > 0 ? h : kFaintest;
-    }
-  }
-}
-
 void SampleReader::Expand(std::span<const uint32_t> rows, float* x, float* h,
                           ThreadPool& pool) const {
   constexpr int64_t kRowsPerChunk = 8;

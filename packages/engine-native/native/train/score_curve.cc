@@ -1,6 +1,7 @@
 #include "train/score_curve.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <limits>
 #include <numeric>
@@ -17,7 +18,7 @@ constexpr int64_t kRowsPerLane = 8;
 constexpr int64_t kBatchRows = kLanes * kRowsPerLane;
 // What the grid is chosen from.
 constexpr int64_t kSampledRows = 512;
-constexpr int64_t kSampledScores = 1 << 20;
+constexpr size_t kSampledScores = 1 << 17;  // of what fires, and of all
 
 // Scores batches of rows, thresholds taken off.
 class Batches {
@@ -66,13 +67,23 @@ void AddQuantiles(std::vector<float> from, int64_t n, bool largest_first,
   }
 }
 
+// At most kSampledScores of them, a prime number of places apart so that every neuron gets its turn.
+std::vector<float> Thinned(const std::vector<float>& scores) {
+  if (scores.size() <= kSampledScores) return scores;
+  constexpr size_t kPrime = 1'000'003;
+  std::vector<float> thinned;
+  for (size_t i = 0, at = 0; i < kSampledScores; ++i, at = (at + kPrime) % scores.size()) {
+    thinned.push_back(scores[at]);
+  }
+  return thinned;
+}
+
 // Thresholds, ascending and different from one another, of a sample of rows and neurons.
 Result<std::vector<float>> ChooseGrid(const SampleReader& samples, Batches& batches,
                                       int64_t points, const Running& running) {
   const int64_t n_ff = samples.n_ff();
   const int64_t step = std::max<int64_t>(1, samples.rows() / kSampledRows);
   const int64_t n_rows = (samples.rows() + step - 1) / step;
-  const int64_t stride = std::max<int64_t>(1, n_rows * n_ff / kSampledScores);
   std::vector<float> all, firing;
   for (int64_t begin = 0; begin < n_rows; begin += kBatchRows) {
     RETURN_IF_ERROR(running.Report(static_cast<double>(begin) / static_cast<double>(n_rows)));
@@ -83,9 +94,7 @@ Result<std::vector<float>> ChooseGrid(const SampleReader& samples, Batches& batc
     batches.Score(rows);
     for (size_t i = 0; i < rows.size(); ++i) {
       const float* const scores = batches.scores(static_cast<int64_t>(i));
-      // A prime apart, so that every neuron gets its turn.
-      const int64_t first = static_cast<int64_t>(rows[i]) * 7919 % stride;
-      for (int64_t n = first; n < n_ff; n += stride) all.push_back(scores[n]);
+      all.insert(all.end(), scores, scores + n_ff);
       samples.ForEachFiring(rows[i], [&](size_t n, float) { firing.push_back(scores[n]); });
     }
   }
@@ -95,12 +104,53 @@ Result<std::vector<float>> ChooseGrid(const SampleReader& samples, Batches& batc
     return Status(StatusCode::kInvalidArgument, "the predictor's scores are not finite numbers");
   }
   std::vector<float> grid;
-  AddQuantiles(std::move(firing), (points - 1) / 2, false, grid);
-  AddQuantiles(std::move(all), points - 1 - static_cast<int64_t>(grid.size()), true, grid);
+  AddQuantiles(Thinned(firing), (points - 1) / 2, false, grid);
+  AddQuantiles(Thinned(all), points - 1 - static_cast<int64_t>(grid.size()), true, grid);
   std::sort(grid.begin(), grid.end());
   grid.erase(std::unique(grid.begin(), grid.end()), grid.end());
   return grid;
 }
+
+// Finds the place of a score among the thresholds: a table of evenly spaced scores says where to
+// begin, and a step or two remain.
+class Grid {
+ public:
+  explicit Grid(std::vector<float> thresholds) : thresholds_(std::move(thresholds)) {
+    if (thresholds_.empty()) return;
+    const float width = thresholds_.back() - thresholds_.front();
+    if (!(width > 0) || !std::isfinite(static_cast<float>(kCells) / width) ||
+        !std::isfinite(width)) {
+      return;  // no even spacing: every search begins at the first
+    }
+    cells_per_score_ = static_cast<float>(kCells) / width;
+    size_t place = 0;
+    for (int64_t cell = 0; cell < kCells; ++cell) {
+      const float begin =
+          thresholds_.front() + width * (static_cast<float>(cell) / static_cast<float>(kCells));
+      while (thresholds_[place] < begin) ++place;
+      first_[static_cast<size_t>(cell)] = static_cast<uint32_t>(place);
+    }
+  }
+
+  const std::vector<float>& thresholds() const { return thresholds_; }
+
+  // How many thresholds the score is above.
+  size_t Place(float score) const {
+    if (thresholds_.empty() || !(score > thresholds_.front())) return 0;
+    if (score > thresholds_.back()) return thresholds_.size();
+    const float cell = (score - thresholds_.front()) * cells_per_score_;
+    size_t place = first_[static_cast<size_t>(std::min(cell, static_cast<float>(kCells - 1)))];
+    while (place > 0 && thresholds_[place - 1] >= score) --place;
+    while (thresholds_[place] < score) ++place;
+    return place;
+  }
+
+ private:
+  static constexpr int64_t kCells = 4096;
+  std::vector<float> thresholds_;
+  float cells_per_score_ = 0;
+  std::array<uint32_t, kCells> first_{};
+};
 
 // What fell between two neighbours of the grid: entry i is at or below grid[i] and above the one
 // before it, the last above all.
@@ -113,17 +163,14 @@ struct Histogram {
   explicit Histogram(size_t points) : scores(points + 1), hits(points + 1), value(points + 1) {}
 
   void AddRow(const SampleReader& samples, int64_t row, std::span<const float> norms,
-              const std::vector<float>& grid, const float* score) {
-    const auto place = [&](float s) {
-      return static_cast<size_t>(std::lower_bound(grid.begin(), grid.end(), s) - grid.begin());
-    };
+              const Grid& grid, const float* score) {
     for (int64_t n = 0; n < samples.n_ff(); ++n) {
       lowest = std::min(lowest, score[n]);
       finite = finite && std::isfinite(score[n]);
-      ++scores[place(score[n])];
+      ++scores[grid.Place(score[n])];
     }
     samples.ForEachFiring(row, [&](size_t n, float h) {
-      const size_t at = place(score[n]);
+      const size_t at = grid.Place(score[n]);
       ++hits[at];
       value[at] += static_cast<double>(h) * static_cast<double>(norms[n]);
     });
@@ -185,9 +232,10 @@ Result<ScoreCurve> MeasureScoreCurve(const SampleReader& samples, std::span<cons
                       std::to_string(n_ff) + " neurons");
   }
   Batches batches(samples, thresholds, scorer, pool);
-  ASSIGN_OR_RETURN(const std::vector<float> grid,
+  ASSIGN_OR_RETURN(std::vector<float> chosen,
                    ChooseGrid(samples, batches, points, running.Part(0, 0.1)));
-  std::vector<Histogram> lanes(kLanes, Histogram(grid.size()));
+  const Grid grid(std::move(chosen));
+  std::vector<Histogram> lanes(kLanes, Histogram(grid.thresholds().size()));
   std::vector<uint32_t> rows;
   for (int64_t begin = 0; begin < samples.rows(); begin += kBatchRows) {
     RETURN_IF_ERROR(running.Report(0.1 + 0.9 * static_cast<double>(begin) /
@@ -208,7 +256,7 @@ Result<ScoreCurve> MeasureScoreCurve(const SampleReader& samples, std::span<cons
   if (!lanes[0].finite) {
     return Status(StatusCode::kInvalidArgument, "the predictor's scores are not finite numbers");
   }
-  return ToCurve(lanes[0], grid, thresholds, samples.rows());
+  return ToCurve(lanes[0], grid.thresholds(), thresholds, samples.rows());
 }
 
 }  // namespace thermocline

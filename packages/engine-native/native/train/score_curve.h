@@ -34,7 +34,7 @@ using Scorer = std::function<void(const float* x, int64_t n_tokens, float* score
 // quantiles of what fires and half of all scores, in both closer together towards the ends that
 // matter: little missed, few predicted.
 // A neuron's score is what `scorer` says less its threshold. Results are the same bits for any
-// number of threads. Memory: a batch of scores and 20 bytes for each of a million sampled scores.
+// number of threads. Memory: a batch of scores, and those of 512 rows.
 // REQUIRES: norms [n_ff], thresholds [1] or [n_ff]. kInvalidArgument, kAborted.
 Result<ScoreCurve> MeasureScoreCurve(const SampleReader& samples, std::span<const float> norms,
                                      std::span<const float> thresholds, const Scorer& scorer,

@@ -123,6 +123,26 @@ TEST(ScoreCurve, GivesFewerPointsWhereScoresRepeat) {
   EXPECT_EQ(curve->predicted[1], 0U);
 }
 
+TEST(ScoreCurve, PlacesScoresOfAnyMagnitude) {
+  const Setup setup(300);
+  ThreadPool pool(1);
+  const float zero = 0;
+  for (const float factor : {1e-42F, 1e-20F, 1e20F, 6e37F}) {
+    const auto scaled = [&](const float* x, int64_t n_tokens, float* scores) {
+      Score(x, n_tokens, scores);
+      for (int64_t i = 0; i < n_tokens * kNeurons; ++i) scores[i] *= factor;
+      if (n_tokens > 0) scores[0] = 3e38F, scores[1] = -3e38F;
+    };
+    const auto curve =
+        MeasureScoreCurve(setup.samples, setup.norms, {&zero, 1}, scaled, 64, {}, pool);
+    ASSERT_OK(curve);
+    EXPECT_EQ(curve->predicted[0], 300U * kNeurons);
+    for (size_t i = 1; i < curve->shifts.size(); ++i) {
+      EXPECT_LE(curve->predicted[i], curve->predicted[i - 1]);
+    }
+  }
+}
+
 TEST(ScoreCurve, RefusesWhatItCannotMeasure) {
   const Setup setup(10);
   ThreadPool pool(1);

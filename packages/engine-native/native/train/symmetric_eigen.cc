@@ -21,6 +21,15 @@ double Dot(const double* a, const double* b, size_t n) {
   return (sum[0] + sum[1]) + (sum[2] + sum[3]);
 }
 
+// The length of (a, b), without overflow on the way. (std::hypot would raise the least version of
+// the C library that the binary needs.)
+double Length(double a, double b) {
+  const double larger = std::max(std::fabs(a), std::fabs(b));
+  if (larger == 0) return 0;
+  const double ratio = std::min(std::fabs(a), std::fabs(b)) / larger;
+  return larger * std::sqrt(1 + ratio * ratio);
+}
+
 // The matrix as Qᵀ T Q: T has `diagonal` and, beside it, `off`; off[i] is right of diagonal[i].
 struct Tridiagonal {
   std::vector<double> diagonal, off;
@@ -41,7 +50,7 @@ Tridiagonal Reduce(std::vector<double> a, size_t n) {
       result.off[i - 1] = v[i - 1];
       continue;
     }
-    const double length = std::hypot(tail, v[i - 1]);
+    const double length = Length(tail, v[i - 1]);
     const double target = v[i - 1] > 0 ? -length : length;
     result.off[i - 1] = target;
     v[i - 1] -= target;
@@ -110,13 +119,13 @@ Status Diagonalise(Tridiagonal& t, size_t n) {
         return Status(StatusCode::kInternal, "the eigenvalues of a symmetric matrix did not settle");
       }
       double g = (d[l + 1] - d[l]) / (2 * e[l]);
-      g = d[m] - d[l] + e[l] / (g + std::copysign(std::hypot(g, 1.0), g));
+      g = d[m] - d[l] + e[l] / (g + std::copysign(Length(g, 1.0), g));
       double s = 1, c = 1, p = 0;
       bool split = false;
       for (size_t i = m; i-- > l;) {
         const double f = s * e[i];
         const double b = c * e[i];
-        const double r = std::hypot(f, g);
+        const double r = Length(f, g);
         e[i + 1] = r;
         if (r == 0) {  // the matrix falls apart here
           d[i + 1] -= p;

@@ -9,6 +9,8 @@ export const DEMO_MODEL = fromRoot('packages/demo-model/model/Llama-ReGLU-Storie
 export const SMALL_MODEL = fromRoot(
   'packages/demo-model/reference/opt/Llama-OPT-Stories-1M-f16.gguf',
 );
+/** Text such as the first of them was trained on, long enough to learn from. */
+export const TEXT = fromRoot('packages/demo-model/texts/training.txt');
 /** The built package, for tests that need processes or threads of their own. */
 export const BUILT = {
   esm: fromRoot('packages/engine-native/dist/index.js'),
