@@ -22,7 +22,7 @@ export const GGUF_TYPES = {
 } as const;
 export type GgufType = keyof typeof GGUF_TYPES;
 
-export interface GgufTensorInfo {
+interface GgufTensorInfo {
   /** A type that is read, or the number of another one. */
   type: GgufType | number;
   /** Fastest dimension first, as the file has it. */
