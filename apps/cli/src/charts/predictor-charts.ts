@@ -103,7 +103,7 @@ function sparsityChart(
     {
       title: 'Sparsity over depth',
       svg: overDepth(canvas, { label: 'share of neurons (%)', domain: [0, 100] }, lines),
-      caption: `Share of the neurons that do not fire on a token, and share that is not computed, ${measured}. What lies between them is predicted in vain.`,
+      caption: `Share of the neurons that do not fire on a token, and share that is not computed, ${measured}. What is computed and does not fire was predicted in vain.`,
     },
   ];
 }
@@ -122,9 +122,9 @@ function widths(canvas: Canvas, layers: readonly PredictorLayer[]): Chart[] {
 
 function sharesChart(canvas: Canvas, layers: readonly PredictorLayer[]): Chart[] {
   const lines = present([
-    inPercent(layers, 'parameters', 'of parameters', 'of the parameters of the model'),
-    inPercent(layers, 'bytes', 'of bytes read', 'of the bytes read for a token'),
-    inPercent(layers, 'time', 'of time', 'of the time of a token'),
+    inPercent(layers, 'parameters', 'parameters', 'of the parameters of the model'),
+    inPercent(layers, 'bytes', 'bytes read', 'of the bytes read for a token'),
+    inPercent(layers, 'time', 'time', 'of the time of a token'),
   ]);
   const shares = lines.flatMap(({ values }) => values.filter((value) => value !== null));
   const most = Math.max(...shares);

@@ -73,7 +73,8 @@ function show(model: Model, comparison: ModeComparison, options: CompareOptions)
   for (const evaluation of options.layers ? modes : []) {
     print();
     print(`${evaluation.mode}, by layer`);
-    print(layerTable(evaluation, model.predictors?.set ?? null));
+    const set = isLossy(evaluation.mode) ? model.predictors?.set : null;
+    print(layerTable(evaluation, set ?? null));
   }
   note(
     errorColors.dim(
