@@ -61,7 +61,7 @@ const DEAR = 1e15;
 
 /**
  * Chooses a predictor for every layer so that a token reads the fewest bytes: rows of predicted
- * neurons and the predictors themselves. A layer where no predictor saves anything has none.
+ * neurons and the predictors themselves.
  *
  * The budget is divided by dynamic programming. Value that may be missed and neurons predicted in
  * vain have a price each (Lagrange multipliers), which is raised until the limit holds. The budget

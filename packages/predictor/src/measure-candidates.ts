@@ -37,7 +37,7 @@ export async function measureCandidates(
 ): Promise<Candidate[]> {
   const { math, signal } = run.options;
   const { train, heldOut } = samples.of(layer, viewsOf(run, layer)[0] as View, SIZING_ROWS);
-  const common = { first, ...(signal && { signal }) };
+  const common = { first, activation: run.model.activation, ...(signal && { signal }) };
   const candidates: Candidate[] = [];
   let fitted: LowRankPredictor | undefined;
   for (const rank of candidateRanks(run, layer).reverse()) {

@@ -108,6 +108,7 @@ async function measureWidths(
     }
     problem.layers.push(layerChoices(run, layer, candidates as Candidate[]));
   }
+  requirePredictors(run, problem);
   options.onProgress?.({ phase: 'size', fraction: 1 });
   if (pass !== only) await removeSamples(folder, pass.name);
   const chosen = chooseWidths(problem);
@@ -141,25 +142,54 @@ function layerChoices(run: TrainRun, layer: number, candidates: Candidate[]): La
   const points = candidates.flatMap((candidate) => candidate.points);
   const firing = Math.max(0, ...points.map(({ hits }) => hits));
   const value = Math.max(0, ...points.map((point) => point.value));
-  const without = bytesWithout(run.model, neurons, firing);
-  const must = run.options.everyLayer === true;
-  return {
-    candidates,
-    firing,
-    value,
-    bytesWithout: must ? Number.POSITIVE_INFINITY : without,
-  };
+  return { candidates, firing, value, bytesWithout: bytesWithout(run.model, neurons, firing) };
+}
+
+/**
+ * Layers in which a predictor pays get one, though it may be narrow: left without, a layer reads its
+ * first matrix in full. Where the budget is too small even for that, some have to go without.
+ */
+function requirePredictors(
+  run: TrainRun,
+  problem: WidthProblem & { layers: LayerChoices[] },
+): void {
+  const pays = (layer: LayerChoices) => run.options.everyLayer === true || paysIn(problem, layer);
+  const paying = problem.layers.map((layer) =>
+    pays(layer) ? layer : { ...layer, candidates: [] },
+  );
+  const narrowest = paying.reduce((sum, { candidates }) => sum + (candidates[0]?.size ?? 0), 0);
+  const room = run.options.everyLayer === true || narrowest <= problem.budget;
+  problem.layers = paying.map((layer) =>
+    room && layer.candidates.length > 0
+      ? { ...layer, bytesWithout: Number.POSITIVE_INFINITY }
+      : layer,
+  );
+}
+
+/** Whether some predictor, however wide, finds what it should and reads less than it saves. */
+function paysIn(problem: WidthProblem, { candidates, value, bytesWithout: without }: LayerChoices) {
+  return candidates.some(({ bytes, points }) =>
+    points.some(
+      (point) =>
+        point.value >= problem.recall * value &&
+        bytes + point.predicted * problem.predictedBytes + point.hits * problem.firingBytes <
+          without,
+    ),
+  );
 }
 
 function describeWidth(
   run: TrainRun,
   layer: number,
-  { firing, value }: LayerChoices,
+  { candidates, firing, value }: LayerChoices,
   { candidate, point, bytes }: ChosenWidth,
 ): WidthChoice {
   const without = bytesWithout(run.model, run.model.n_ff[layer] as number, firing);
   if (candidate === undefined || point === undefined) {
-    const reason = 'no predictor within the budget reads less than it saves';
+    const reason =
+      candidates.length > 0
+        ? 'the budget holds no predictor for it'
+        : 'no predictor reads less than it saves';
     return { layer, kind: 'none', reason, bytesPerToken: bytes, bytesWithout: without };
   }
   const recall = value > 0 ? point.value / value : 1;

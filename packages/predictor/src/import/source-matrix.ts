@@ -76,11 +76,11 @@ export function toFloats(matrix: PredictorMatrix): Float32Array {
       floats.set(matrix.values);
       break;
     case 'F16':
-      for (const [i, bits] of matrix.values.entries()) floats[i] = halfToNumber(bits);
+      for (let i = 0; i < floats.length; i++) floats[i] = halfToNumber(values[i] as number);
       break;
     case 'BF16': {
       const words = new Uint32Array(floats.buffer);
-      for (const [i, bits] of matrix.values.entries()) words[i] = bits << 16;
+      for (let i = 0; i < words.length; i++) words[i] = (values[i] as number) << 16;
       break;
     }
     case 'I8':
