@@ -52,8 +52,21 @@ export function describeArray({ path, tensor }: Pick<StoredArray, 'path' | 'tens
   return tensor === undefined ? path : `${path}, "${tensor}"`;
 }
 
-/** The number that the bits of a half float stand for. */
+let halves: Float32Array | undefined;
+
+/**
+ * The number that the bits of a half float stand for.
+ *
+ * @example
+ * halfToNumber(0x3c00); // 1
+ */
 export function halfToNumber(bits: number): number {
+  // There are few enough of them, and matrices have millions.
+  halves ??= Float32Array.from({ length: 1 << 16 }, (_, i) => computeHalf(i));
+  return halves[bits] as number;
+}
+
+function computeHalf(bits: number): number {
   const sign = bits & 0x8000 ? -1 : 1;
   const exponent = (bits >> 10) & 0x1f;
   const fraction = bits & 0x3ff;

@@ -24,9 +24,9 @@ export function encodeMatrix(
     case 'F32':
       return { ...shape, type, values };
     case 'F16':
-      return { ...shape, type, values: Uint16Array.from(bitsOf(values), halfBits) };
+      return { ...shape, type, values: mapBits(values, halfBits) };
     case 'BF16':
-      return { ...shape, type, values: Uint16Array.from(bitsOf(values), brainBits) };
+      return { ...shape, type, values: mapBits(values, brainBits) };
     case 'I8':
       return { ...shape, type, ...quantiseRows(values, rows, columns) };
     case 'Q8_0':
@@ -34,6 +34,13 @@ export function encodeMatrix(
     case 'Q4_0':
       return { ...shape, type, ...quantise4(values) };
   }
+}
+
+function mapBits(values: Float32Array, round: (bits: number) => number): Uint16Array {
+  const from = bitsOf(values);
+  const to = new Uint16Array(from.length);
+  for (let i = 0; i < from.length; i++) to[i] = round(from[i] as number);
+  return to;
 }
 
 /** To nearest, ties to even. */
@@ -47,19 +54,25 @@ function toHalf(value: number): number {
   return halfBits(bitsOf(scaleBits)[0] as number);
 }
 
-function largest(values: Float32Array): number {
-  return values.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
+/** The value of the largest magnitude between two places. */
+function extremeOf(values: Float32Array, from: number, to: number): number {
+  let extreme = 0;
+  for (let i = from; i < to; i++) {
+    const value = values[i] as number;
+    if (Math.abs(value) > Math.abs(extreme)) extreme = value;
+  }
+  return extreme;
 }
 
 function quantiseRows(values: Float32Array, rows: number, columns: number) {
   const rounded = new Int8Array(values.length);
   const scale = new Float32Array(rows);
   for (let row = 0; row < rows; row++) {
-    const part = values.subarray(row * columns, (row + 1) * columns);
-    scale[row] = largest(part) / 127;
+    const [from, to] = [row * columns, (row + 1) * columns];
+    scale[row] = Math.abs(extremeOf(values, from, to)) / 127;
     const step = scale[row] as number;
     if (step === 0) continue;
-    for (const [i, value] of part.entries()) rounded[row * columns + i] = Math.round(value / step);
+    for (let i = from; i < to; i++) rounded[i] = Math.round((values[i] as number) / step);
   }
   return { values: rounded, scale };
 }
@@ -67,16 +80,15 @@ function quantiseRows(values: Float32Array, rows: number, columns: number) {
 function quantise8(values: Float32Array) {
   const rounded = new Int8Array(values.length);
   const scale = new Uint16Array(values.length / BLOCK_COLUMNS);
-  for (const block of scale.keys()) {
-    const at = block * BLOCK_COLUMNS;
-    const part = values.subarray(at, at + BLOCK_COLUMNS);
-    const step = Math.fround(largest(part) / 127);
+  for (let block = 0; block < scale.length; block++) {
+    const [from, to] = [block * BLOCK_COLUMNS, (block + 1) * BLOCK_COLUMNS];
+    const step = Math.fround(Math.abs(extremeOf(values, from, to)) / 127);
     const inverse = step === 0 ? 0 : Math.fround(1 / step);
     scale[block] = toHalf(step);
-    for (const [i, value] of part.entries()) {
-      const exact = Math.fround(value * inverse);
+    for (let i = from; i < to; i++) {
+      const exact = Math.fround((values[i] as number) * inverse);
       // Ties go away from zero.
-      rounded[at + i] = Math.sign(exact) * Math.round(Math.abs(exact));
+      rounded[i] = Math.sign(exact) * Math.round(Math.abs(exact));
     }
   }
   return { values: rounded, scale };
@@ -85,22 +97,23 @@ function quantise8(values: Float32Array) {
 function quantise4(values: Float32Array) {
   const packed = new Uint8Array(values.length / 2);
   const scale = new Uint16Array(values.length / BLOCK_COLUMNS);
-  for (const block of scale.keys()) {
+  for (let block = 0; block < scale.length; block++) {
     const at = block * BLOCK_COLUMNS;
-    const part = values.subarray(at, at + BLOCK_COLUMNS);
     // The value of the largest magnitude becomes −8 exactly.
-    const extreme = part.reduce((most, v) => (Math.abs(v) > Math.abs(most) ? v : most), 0);
-    const step = Math.fround(extreme / -8);
+    const step = Math.fround(extremeOf(values, at, at + BLOCK_COLUMNS) / -8);
     const inverse = step === 0 ? 0 : Math.fround(1 / step);
     scale[block] = toHalf(step);
-    const nibble = (value: number) =>
-      Math.min(15, Math.trunc(Math.fround(Math.fround(value * inverse) + 8.5)));
     for (let i = 0; i < 16; i++) {
-      const [low, high] = [part[i] as number, part[i + 16] as number];
-      packed[block * 16 + i] = nibble(low) | (nibble(high) << 4);
+      const low = nibble((values[at + i] as number) * inverse);
+      const high = nibble((values[at + i + 16] as number) * inverse);
+      packed[block * 16 + i] = low | (high << 4);
     }
   }
   return { values: packed, scale };
+}
+
+function nibble(steps: number): number {
+  return Math.min(15, Math.trunc(Math.fround(Math.fround(steps) + 8.5)));
 }
 
 /** The largest magnitude that a matrix of this type can hold, `null` where every float fits. */

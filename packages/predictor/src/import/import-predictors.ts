@@ -180,7 +180,7 @@ function convert(
   if ((type === undefined || type === matrix.type) && !grown) return matrix;
   const chosen = type ?? matrix.type;
   const limit = largestOf(chosen);
-  const outside = limit === null ? -1 : values.findIndex((value) => Math.abs(value) > limit);
+  const outside = limit === null ? -1 : firstAbove(values, limit);
   if (outside >= 0) {
     throw damaged(
       where,
@@ -198,10 +198,18 @@ function convert(
 
 function finiteFloats({ matrix, where }: SourceMatrix): Float32Array {
   const values = toFloats(matrix);
-  const bad = values.findIndex((value) => !Number.isFinite(value));
+  const bad = firstAbove(values, Number.MAX_VALUE);
   if (bad < 0) return values;
   const [row, column] = [Math.floor(bad / matrix.columns), bad % matrix.columns];
   throw damaged(where, `the weight in row ${row}, column ${column} is ${values[bad]}`);
+}
+
+/** Where the first value is whose magnitude is no number up to a limit, or −1. */
+function firstAbove(values: Float32Array, limit: number): number {
+  for (let i = 0; i < values.length; i++) {
+    if (!(Math.abs(values[i] as number) <= limit)) return i;
+  }
+  return -1;
 }
 
 /** The largest F32 below one: above it is from the value up. */
