@@ -58,7 +58,8 @@ interface Predicting {
   /**
    * How the thresholds move when another recall is asked for. [points × 4], ascending by the first
    * column: the value recall of the whole set · the share of held-out scores above the threshold ·
-   * what is added to every threshold · the value recall of this layer.
+   * what is added to every threshold (of a gate with one per neuron: to their mean, in proportion) ·
+   * the value recall of this layer.
    */
   calibration?: Float32Array;
 }

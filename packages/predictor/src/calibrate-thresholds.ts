@@ -13,11 +13,15 @@ const SPARSITIES = [
   0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9,
 ];
 
+/** Far below any activation that matters, and above what a float32 rounds to 0. */
+const LEAST_THRESHOLD = 1e-20;
+
 /** A layer that predicts. */
 interface Curved {
   layer: number;
   curve: ScoreCurve;
   neurons: number;
+  hull: HullPoint[];
 }
 
 /** One setting of all thresholds. */
@@ -49,16 +53,39 @@ export function calibrateThresholds(run: TrainRun, fits: readonly LayerFit[]): L
     });
     const target = rows.find(({ isTarget }) => isTarget)?.point as HullPoint;
     const sameLayer = beside.get(layer);
+    const { threshold, unit } = thresholdAt(predictor.threshold, target, fits[layer]?.scales);
     predictors[layer] = {
       ...predictor,
-      threshold: predictor.threshold.map((threshold) => threshold + target.shift),
-      calibration: calibrationOf(rows, target, curve, neurons),
+      threshold,
+      calibration: calibrationOf(rows, target, unit, curve, neurons),
       heldOut: qualityAt(target, curve, neurons),
       ...(sameLayer && { sameLayer }),
     };
   }
   run.options.onProgress?.({ phase: 'calibrate', fraction: 1 });
   return predictors;
+}
+
+/**
+ * Thresholds at a point of the curve; `unit`: how far their mean moves with the curve's shift.
+ * With scales they are divided by them, and must not be 0, to keep their proportions when moved.
+ */
+function thresholdAt(
+  own: Float32Array,
+  { shift }: HullPoint,
+  scales: Float32Array | undefined,
+): { threshold: Float32Array; unit: number } {
+  if (scales === undefined) return { threshold: own.map((value) => value + shift), unit: 1 };
+  const common = Math.max(shift, LEAST_THRESHOLD);
+  const inverse = Float64Array.from(scales, (scale) => 1 / scale);
+  return {
+    threshold: Float32Array.from(inverse, (value) => common * value),
+    unit: inverse.reduce((sum, value) => sum + value, 0) / inverse.length,
+  };
+}
+
+function notBelowZero(point: HullPoint): HullPoint {
+  return { ...point, shift: Math.max(0, point.shift) };
 }
 
 function curvesOf(
@@ -68,7 +95,12 @@ function curvesOf(
 ): Curved[] {
   return fits.flatMap((fit, layer) => {
     const curve = curveOf(fit);
-    return curve ? [{ layer, curve, neurons: run.model.n_ff[layer] as number }] : [];
+    if (curve === undefined) return [];
+    const neurons = run.model.n_ff[layer] as number;
+    const hull = scoreHull(curve);
+    // A gate's score is never below 0, and leaving out what is 0 costs nothing.
+    const points = fit.predictor.kind === 'gate' ? hull.map(notBelowZero) : hull;
+    return [{ layer, curve, neurons, hull: points }];
   });
 }
 
@@ -89,7 +121,7 @@ function sameLayerQuality(run: TrainRun, fits: readonly LayerFit[]): Map<number,
 function settingsFor(run: TrainRun, layers: readonly Curved[]): Setting[] {
   const { target } = run;
   const value = valueToFind(run, layers);
-  const hulls = layers.map(({ curve }) => scoreHull(curve));
+  const hulls = layers.map(({ hull }) => hull);
   const goals = goalsOf(target);
   const places = walkHulls(hulls, ...walkOf(run, target, layers, value, goals));
   const settings = places.map((points, i): Setting => {
@@ -153,6 +185,7 @@ function distinct(settings: readonly Setting[]): Setting[] {
 function calibrationOf(
   rows: readonly { recall: number; point: HullPoint }[],
   target: HullPoint,
+  unit: number,
   curve: ScoreCurve,
   neurons: number,
 ): Float32Array {
@@ -160,7 +193,7 @@ function calibrationOf(
     rows.flatMap(({ recall, point }) => [
       recall,
       Math.min(1, point.predicted / neurons),
-      point.shift - target.shift,
+      (point.shift - target.shift) * unit,
       recallOf(point.value, curve.firingValue / curve.tokens),
     ]),
   );

@@ -98,11 +98,17 @@ async function fitView(
         ...(loss !== null && { loss }),
       }),
   };
-  const { predictor, history } = await math.fit(train, heldOut, fitOptions);
+  const { predictor, history, scales } = await math.fit(train, heldOut, fitOptions);
   const reading = readingFrom(predictor, view);
-  const curve = await math.score(heldOut, reading, common);
+  const curve = await math.score(heldOut, reading, { ...common, ...(scales && { scales }) });
   checkCurve(curve, layer);
-  return { choice, predictor: reading, curve, ...(history && { history }) };
+  return {
+    choice,
+    predictor: reading,
+    curve,
+    ...(history && { history }),
+    ...(scales && { scales }),
+  };
 }
 
 /** The mathematics does not know whose hidden state the samples hold. */

@@ -20,6 +20,8 @@ export interface LayerFit {
   /** Of a predictor of the same kind and width that reads its own layer. */
   sameLayer?: ScoreCurve;
   history?: { heldOutLoss: number[]; best: number };
+  /** What scores were multiplied by for the curve: thresholds t / scales. Kind `gate`. [n_ff] */
+  scales?: Float32Array;
 }
 
 const TOOL = 'progress of @thermocline/predictor';
@@ -35,7 +37,7 @@ const fileOf = (folder: WorkFolder, layer: number) =>
 
 /** Keeps a finished layer: a predictor set in which the other layers have none. */
 export async function saveLayer(run: TrainRun, folder: WorkFolder, fit: LayerFit): Promise<void> {
-  const { choice, curve, sameLayer, history } = fit;
+  const { choice, curve, sameLayer, history, scales } = fit;
   const layers = Array.from(
     { length: run.model.layers },
     (_, layer): LayerPredictor => (layer === choice.layer ? fit.predictor : { kind: 'none' }),
@@ -45,6 +47,7 @@ export async function saveLayer(run: TrainRun, folder: WorkFolder, fit: LayerFit
     ...(curve && { curve: encodeCurve(curve) }),
     ...(sameLayer && { same_layer: encodeCurve(sameLayer) }),
     ...(history && { history }),
+    ...(scales && { scales: [...scales] }),
   };
   await writePredictorSet(fileOf(folder, choice.layer), {
     fingerprint: run.source.fingerprint,
@@ -89,6 +92,7 @@ export async function readLayer(
     curve,
     ...(sameLayer && { sameLayer }),
     ...(saved.history && { history: saved.history }),
+    ...(saved.scales && { scales: Float32Array.from(saved.scales) }),
   };
 }
 
@@ -99,6 +103,7 @@ interface SavedFit {
   curve?: SavedCurve;
   same_layer?: SavedCurve;
   history?: { heldOutLoss: number[]; best: number };
+  scales?: number[];
 }
 
 function encodeCurve(curve: ScoreCurve): SavedCurve {

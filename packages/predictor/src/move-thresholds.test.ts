@@ -14,8 +14,9 @@ const rows = (shifts: number[], shares: number[]) =>
     ]),
   );
 const layer = (shifts: number[], shares: number[]): LayerPredictor => ({
-  kind: 'gate',
+  kind: 'signs',
   reads: 'same-layer',
+  signs: new Uint8Array(0),
   threshold: Float32Array.of(1, 2),
   calibration: rows(shifts, shares),
   heldOut: { recallCount: 0.9, recallValue: 0.95, overPrediction: 1.2, tokens: 10 },
@@ -60,6 +61,15 @@ describe('moveThresholds', () => {
         /recall was calibrated from 0.900 to 0.990/,
       );
     }
+  });
+
+  it('keeps the proportions of a gate with a threshold for each neuron', () => {
+    const gate = { ...set.layers[0], kind: 'gate' } as LayerPredictor;
+    const moved = moveThresholds({ ...set, layers: [gate] }, 0.9);
+    // Their mean was 1.5, and 0.5 is added to it.
+    const [one, two] = thresholds(moved)[0] as [number, number];
+    expect([one, two]).toEqual([expect.closeTo(4 / 3, 6), expect.closeTo(8 / 3, 6)]);
+    expect(thresholds(moveThresholds(moved, 0.95))[0]?.[1]).toBeCloseTo(2, 5);
   });
 
   it('refuses a set that does not say how', () => {

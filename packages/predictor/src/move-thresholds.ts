@@ -93,12 +93,20 @@ function moved(layer: Predicting, recall: number): Predicting {
   );
   return {
     ...rest,
-    threshold: layer.threshold.map((threshold) => threshold + shift),
+    threshold: movedThreshold(layer, shift),
     // Shifts count from the thresholds as they are now.
     calibration: calibration.map((value, i) =>
       i % CALIBRATION_COLUMNS === 2 ? value - shift : value,
     ),
   } as Predicting;
+}
+
+/** Those of a gate that has one for each neuron keep their proportions, and the shift is that of their mean. */
+function movedThreshold({ kind, threshold }: Predicting, shift: number): Float32Array {
+  const mean = threshold.reduce((sum, value) => sum + value, 0) / threshold.length;
+  const proportional = kind === 'gate' && threshold.length > 1 && mean !== 0;
+  if (!proportional) return threshold.map((value) => value + shift);
+  return threshold.map((value) => value * (1 + shift / mean));
 }
 
 /** The calibration of the first layer that has one: all have the same recalls. */

@@ -32,7 +32,10 @@ export function exactMath({ onFit }: ExactMathOptions = {}): PredictorMath {
       options.onProgress?.(0.5, null);
       switch (options.kind) {
         case 'gate':
-          return { predictor: { ...common, kind: 'gate' } };
+          return {
+            predictor: { ...common, kind: 'gate' },
+            scales: gateScales(samples, train, options),
+          };
         case 'signs':
           return { predictor: { ...common, kind: 'signs', signs: signsOf(firstOf(options)) } };
         case 'factorised':
@@ -41,9 +44,11 @@ export function exactMath({ onFit }: ExactMathOptions = {}): PredictorMath {
           return trained(samples, await readSamples(heldOut), train, options);
       }
     },
-    async score(samples, predictor, { first, activation, points = 512 } = {}) {
+    async score(samples, predictor, { first, activation, scales, points = 512 } = {}) {
       const rows = await readSamples(samples);
-      const score = scorerOf(predictor, first, activation);
+      const plain = scorerOf(predictor, first, activation);
+      const score: Scorer = (x) =>
+        Array.from(plain(x), (value, n) => value * (scales ? (scales[n] as number) : 1));
       return curveOf(rows, samples, score, thresholdOf(predictor), points);
     },
     async close() {},
@@ -51,6 +56,20 @@ export function exactMath({ onFit }: ExactMathOptions = {}): PredictorMath {
 }
 
 type Scorer = (x: Float64Array) => ArrayLike<number>;
+
+/** What a unit of each neuron's score is worth: Σ value ÷ Σ score. */
+function gateScales(samples: SampleRow[], { norms }: SampleSet, options: FitOptions): Float32Array {
+  const score = scorerOf({ kind: 'gate' } as LayerPredictor, options.first, options.activation);
+  const sums = Array.from(norms, () => ({ value: 1e-3, score: 1e-3 }));
+  for (const { x, h } of samples) {
+    for (const [n, value] of Array.from(score(x)).entries()) {
+      const sum = sums[n] as (typeof sums)[number];
+      sum.value += (h[n] as number) * (norms[n] as number);
+      sum.score += value;
+    }
+  }
+  return Float32Array.from(sums, (sum) => sum.value / sum.score);
+}
 
 function factorised(options: FitOptions): Pick<LowRankPredictor, 'kind' | 'down' | 'up'> {
   const { gate } = firstOf(options);
