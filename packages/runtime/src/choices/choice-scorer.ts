@@ -7,6 +7,8 @@ import type { EncodedChoice } from './encode-choice.js';
 // Logits of a step are held at once; this bounds them for large vocabularies.
 const MAX_LOGIT_BYTES = 32 << 20;
 const MAX_ROWS = 512;
+// Each branch has a KV cache of its own.
+const MAX_BRANCHES = 16;
 
 /**
  * Scores choices in one mode, on a timeline of its own. What a context has in common with the one
@@ -46,7 +48,11 @@ export class ChoiceScorer {
         const { continuation } = choices[i] as EncodedChoice;
         scores[i] = (logits[continuation[0] as number] as number) - logSum;
       }
-      await this.#readContinuations(group, choices, scores, signal);
+      const longer = group.filter((i) => (choices[i] as EncodedChoice).continuation.length > 1);
+      for (let begin = 0; begin < longer.length; begin += MAX_BRANCHES) {
+        const branches = longer.slice(begin, begin + MAX_BRANCHES);
+        await this.#readContinuations(branches, choices, scores, signal);
+      }
     }
     return scores;
   }
@@ -81,7 +87,6 @@ export class ChoiceScorer {
     try {
       for (const i of group) {
         const { continuation } = choices[i] as EncodedChoice;
-        if (continuation.length < 2) continue;
         branches.push({ index: i, continuation, read: 0, session: await this.session.fork() });
       }
       for (let step = this.#nextStep(branches); step.length > 0; step = this.#nextStep(branches)) {

@@ -86,6 +86,16 @@ describe('evaluateChoices', () => {
     }
   });
 
+  it('reads many long choices a few at a time', async () => {
+    const choices = Array.from({ length: 40 }, (_, i) => `girl named Lily who had ${i} dogs`);
+    const { results } = await answer([{ ...TASK, choices }]);
+    const last = await answer([{ ...TASK, choices: choices.slice(-2) }]);
+    const scores = likelihoods(results[0] as ChoiceResult);
+    for (const [i, value] of likelihoods(last.results[0] as ChoiceResult).entries()) {
+      expect(scores[38 + i]).toBeCloseTo(value, 4);
+    }
+  });
+
   it('does clearly better than chance on simple stories, in every mode alike', async () => {
     const tasks = await readChoiceTasks(STORIES);
     const { evaluation } = await answer(tasks, { modes: ['exact', 'dense'] });
