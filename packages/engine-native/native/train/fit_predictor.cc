@@ -10,6 +10,7 @@
 #include "train/factorise.h"
 #include "train/input_moments.h"
 #include "train/mlp_start.h"
+#include "train/neuron_thresholds.h"
 #include "train/quantise.h"
 #include "train/sign_rows.h"
 #include "train/train_mlp.h"
@@ -21,9 +22,10 @@ using Kind = LayerPredictor::Kind;
 
 constexpr int64_t kRankStep = 32;
 constexpr int64_t kGateRows = 4096;  // samples that scales are measured on
-// A prediction costs what this share of an average firing is worth. Measured on the demo model:
-// from 0.1 to 0.4 the curve of recall against over-prediction hardly moves.
-constexpr double kPrice = 0.2;
+constexpr int64_t kThresholdRows = 16384;
+// A prediction costs what this share of an average firing is worth. Measured on the demo model, from
+// 0.04 to 0.2 the curve of recall against over-prediction hardly moves.
+constexpr double kPrice = 0.08;
 // A score of 1.7 is one standard error, as StartFromFactorisation has it; see ExpectedValue.
 constexpr double kSureness = 1.7;
 constexpr double kSlope = 1.9;
@@ -127,6 +129,24 @@ Result<double> PriceOf(const SampleReader& samples, std::span<const float> norms
   return InvalidArgument("nothing that matters fires in the samples: there is nothing to fit to");
 }
 
+// Counts of signs, each less what it has to be for its neuron to be worth predicting.
+Result<LayerPredictor> FitSigns(const SampleReader& train, std::span<const float> norms,
+                                const FitOptions& options, const Running& running,
+                                const Kernels& kernels, ThreadPool& pool) {
+  LayerPredictor predictor;
+  predictor.kind = Kind::kSigns;
+  predictor.signs = PackSigns(options.first.weights.data(), train.n_ff(), train.d_model(), pool);
+  predictor.threshold = {0.0F};
+  ASSIGN_OR_RETURN(const double price, PriceOf(train, norms));
+  ASSIGN_OR_RETURN(Predictor signs, Predictor::Create(predictor, train.d_model(), train.n_ff()));
+  const Scorer scorer = [&](const float* x, int64_t n, float* scores) {
+    signs.Score(x, n, kernels, pool, scores);
+  };
+  ASSIGN_OR_RETURN(predictor.threshold, BestThresholds(train, norms, scorer, price, kThresholdRows,
+                                                       running, pool));
+  return predictor;
+}
+
 // C + μ μᵀ: squares about zero.
 void AddMeans(InputMoments* inputs, ThreadPool& pool) {
   const size_t d = inputs->mean.size();
@@ -226,10 +246,10 @@ Result<PredictorFit> FitPredictor(const SampleReader& train, const SampleReader&
       ASSIGN_OR_RETURN(fit.predictor, FitFactorised(train, norms, options, kernels, pool));
       break;
     }
-    case Kind::kSigns:
-      fit.predictor.signs =
-          PackSigns(options.first.weights.data(), train.n_ff(), train.d_model(), pool);
+    case Kind::kSigns: {
+      ASSIGN_OR_RETURN(fit.predictor, FitSigns(train, norms, options, running, kernels, pool));
       break;
+    }
     case Kind::kGate: {
       ASSIGN_OR_RETURN(const GateSums sums, MeasureGateSums(options.first, train, norms, kGateRows,
                                                             kernels, running, pool));

@@ -13,7 +13,7 @@ namespace {
 constexpr int64_t kBatchRows = 128;
 constexpr int64_t kColumnsPerChunk = 64;
 // Score of the average neuron, as a share of its own, that each is lent.
-constexpr double kBorrowed = 0.05;
+constexpr double kBorrowed = 0.01;
 
 }  // namespace
 
