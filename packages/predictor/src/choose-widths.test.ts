@@ -74,6 +74,14 @@ describe('chooseWidths', () => {
     expect(bytesOf(after)).toBeGreaterThanOrEqual(bytesOf(before));
   });
 
+  it('holds the recall also where it cannot predict as few neurons as asked', () => {
+    const problem = problemOf({ overPrediction: 0.5, recall: 0.97, budget: 200 });
+    const layers = problem.layers.map((layer) => ({ ...layer, bytesWithout: 1e9 }));
+    const widths = chooseWidths({ ...problem, layers });
+    expect(recallOf(problem, widths)).toBeGreaterThanOrEqual(0.97);
+    expect(sizeOf(widths)).toBeGreaterThan(150);
+  });
+
   it('leaves a layer without a predictor where none pays', () => {
     const problem = problemOf();
     const dense = { ...(problem.layers[1] as (typeof problem.layers)[0]), bytesWithout: 100 };

@@ -55,9 +55,11 @@ interface Prices {
 
 /** Steps the budget is counted in, at most. */
 const MOST_UNITS = 1024;
-const STEPS = 28;
+const STEPS = 32;
 const FREE = 1e-12;
-const DEAR = 1e15;
+const DEAREST_VALUE = 1e18;
+/** Far above what a neuron reads, and far below what its value may cost. */
+const DEAREST_NEURON = 1e7;
 
 /**
  * Chooses a predictor for every layer so that a token reads the fewest bytes: rows of predicted
@@ -73,17 +75,19 @@ export function chooseWidths(problem: WidthProblem): ChosenWidth[] {
     overPredictionOf(problem, chosen) <= problem.overPrediction;
   const free = priced(0);
   if (holds(free)) return free;
-  return priced(cheapest((predicted) => holds(priced(predicted))));
+  return priced(cheapest(DEAREST_NEURON, (predicted) => holds(priced(predicted))));
 }
 
 function withinLoss(problem: WidthProblem, predicted: number): ChosenWidth[] {
   const choose = (value: number) => divideBudget(problem, { value, predicted });
-  return choose(cheapest((price) => recallOf(problem, choose(price)) >= problem.recall));
+  return choose(
+    cheapest(DEAREST_VALUE, (price) => recallOf(problem, choose(price)) >= problem.recall),
+  );
 }
 
 /** The lowest price, to some digits, at which a limit holds; the highest where it never does. */
-function cheapest(holds: (price: number) => boolean): number {
-  let [low, high] = [Math.log(FREE), Math.log(DEAR)];
+function cheapest(dearest: number, holds: (price: number) => boolean): number {
+  let [low, high] = [Math.log(FREE), Math.log(dearest)];
   for (let step = 0; step < STEPS; step++) {
     const middle = (low + high) / 2;
     if (holds(Math.exp(middle))) high = middle;
