@@ -70,6 +70,7 @@ const cases: [name: string, values: fc.Arbitrary<unknown>, action: Action][] = [
   ['step logits', wrong, (v) => engine.step([{ session, tokens: [1], logits: v }])],
   ['evaluate a token', wrong, (v) => session.evaluate([1, v])],
   ['evaluate mode', wrong, (v) => session.evaluate([1], { mode: v })],
+  ['evaluate audit', notBoolean, (v) => session.evaluate([1], { audit: v })],
   ['evaluate signal', wrong, (v) => session.evaluate([1], { signal: v })],
   ['generate prompt', wrong, (v) => session.generate(v).result],
   ['generate options', notObject, (v) => session.generate([1], v).result],
@@ -83,6 +84,41 @@ const cases: [name: string, values: fc.Arbitrary<unknown>, action: Action][] = [
   ['generate ignoreEos', notBoolean, (v) => generate({ ignoreEos: v })],
   ['truncate length', wrong, (v) => session.truncate(v)],
   ['setPlan plan', wrong.filter((v) => v !== null), (v) => engine.setPlan(v)],
+  ['setPredictors set', wrong.filter((v) => v !== null), (v) => engine.setPredictors(v)],
+  ['setPredictors layer', wrong, (v) => engine.setPredictors(setWith(v))],
+  ['setPredictors kind', wrong, (v) => engine.setPredictors(setWith({ ...trained(), kind: v }))],
+  ['setPredictors reads', wrong, (v) => engine.setPredictors(setWith({ ...trained(), reads: v }))],
+  [
+    'setPredictors threshold',
+    wrong,
+    (v) => engine.setPredictors(setWith({ ...trained(), threshold: v })),
+  ],
+  ['setPredictors down', wrong, (v) => engine.setPredictors(setWith({ ...trained(), down: v }))],
+  [
+    'setPredictors type',
+    wrong,
+    (v) => engine.setPredictors(setWith({ ...trained(), up: { ...matrix(), type: v } })),
+  ],
+  [
+    'setPredictors rows',
+    wrong,
+    (v) => engine.setPredictors(setWith({ ...trained(), down: { ...matrix(), rows: v } })),
+  ],
+  [
+    'setPredictors values',
+    wrong,
+    (v) => engine.setPredictors(setWith({ ...trained(), up: { ...matrix(), values: v } })),
+  ],
+  [
+    'setPredictors scale',
+    wrong,
+    (v) => engine.setPredictors(setWith({ ...trained(), up: { ...matrix(), scale: v } })),
+  ],
+  [
+    'setPredictors signs',
+    wrong,
+    (v) => engine.setPredictors(setWith({ ...trained(), kind: 'signs', signs: v })),
+  ],
   ['sum windows', wrong, (v) => engine.sum(v)],
   ['sum window', wrong, (v) => engine.sum([v])],
   ['sum options', notObject, (v) => engine.sum([], v)],
@@ -105,6 +141,25 @@ const cases: [name: string, values: fc.Arbitrary<unknown>, action: Action][] = [
   ],
 ];
 
+const matrix = () => ({
+  type: 'Q8_0',
+  rows: 32,
+  columns: engine.info.model.d_model,
+  values: new Int8Array(32 * engine.info.model.d_model),
+  scale: new Uint16Array(engine.info.model.d_model),
+});
+const trained = () => ({
+  kind: 'trained',
+  reads: 'same-layer',
+  threshold: Float32Array.of(0),
+  down: matrix(),
+  up: matrix(),
+});
+/** A predictor set whose one layer is wrong. */
+const setWith = (layer: unknown): never => {
+  const { fingerprint, model } = engine.info;
+  return { fingerprint, model, corpora: [], layers: [layer] } as never;
+};
 const thresholdsWith = (value: never) =>
   Array<never>(engine.info.model.layers)
     .fill(0 as never)
@@ -138,11 +193,11 @@ test('tokens outside the vocabulary are refused and nothing is computed', async 
   expect(session.length).toBe(before);
 });
 
-test('modes of later releases say what is missing', async () => {
+test('modes that need predictors say what is missing', async () => {
   for (const mode of ['predicted', 'threshold'] as const) {
     await expect(session.evaluate([1], { mode })).rejects.toMatchObject({
       code: 'MODE_UNSUPPORTED',
-      message: expect.stringContaining('needs'),
+      message: expect.stringMatching(/needs|skips/),
     });
   }
 });

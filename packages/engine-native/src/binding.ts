@@ -46,10 +46,16 @@ interface RawEngineOptions {
   /** No layers: neurons in the file's order. */
   plan: RawPlan;
   planFingerprint: string;
+  predictors: RawPredictors | null;
 }
 
 /** By layer: the order of neurons, and where the tiers end. */
 export type RawPlan = [order: Uint32Array, gpuEnd: number, cpuEnd: number][];
+
+export interface RawPredictors {
+  fingerprint: string;
+  layers: LayerPredictor[];
+}
 
 interface RawModel {
   arch: string;
@@ -189,12 +195,14 @@ export interface NativeBinding {
     kvType: KvType | null,
   ): NativeCall<SessionHandle>;
   setPlan(engine: EngineHandle, plan: RawPlan): NativeCall<void>;
+  setPredictors(engine: EngineHandle, predictors: RawPredictors | null): NativeCall<void>;
   closeEngine(engine: EngineHandle): NativeCall<void>;
 
   step(
     engine: EngineHandle,
     items: [session: SessionHandle, tokens: Int32Array, logits: Int32Array][],
     mode: Mode,
+    audit: boolean,
   ): NativeCall<Evaluation[]>;
   generate(
     session: SessionHandle,

@@ -72,13 +72,9 @@ export function checkOptions(value: unknown): void {
   }
 }
 
-/** A mode this release runs; the others are known by name and refused as such. */
+/** Whether the model can run in it, with the predictors it has, is the core's to say. */
 export function checkMode(value: unknown): Mode {
-  const mode = checkOneOf(value, 'mode', MODES);
-  if (mode === 'dense' || mode === 'exact') return mode;
-  const needs = mode === 'predicted' ? 'a predictor set' : 'calibrated thresholds';
-  const reason = `mode '${mode}' needs ${needs}, which this release does not use yet; use 'dense' or 'exact'`;
-  throw new PipelineError('MODE_UNSUPPORTED', reason, { reason });
+  return checkOneOf(value, 'mode', MODES);
 }
 
 /** Token ids as the core takes them. Whether they are in the vocabulary is the core's to say. */

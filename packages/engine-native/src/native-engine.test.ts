@@ -1,6 +1,6 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { isPipelineError, type PlacementPlan } from '@thermocline/contracts';
+import { isPipelineError, type PlacementPlan, type PredictorSet } from '@thermocline/contracts';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type NativeEngine, openEngine } from './index.js';
 import { DEMO_MODEL, SMALL_MODEL } from './testing/models.js';
@@ -38,6 +38,41 @@ test('an engine opens with the plan of its own model, and with no other', async 
   for (const [wrong, code] of refused) {
     await expect(openEngine(DEMO_MODEL, { plan: wrong })).rejects.toMatchObject({ code });
   }
+});
+
+test('an engine opens with the predictors of its own model, and with no other', async () => {
+  const { model, fingerprint } = engine;
+  const predictors: PredictorSet = {
+    fingerprint,
+    model,
+    corpora: [],
+    layers: model.n_ff.map((neurons) => ({
+      kind: 'signs',
+      reads: 'same-layer',
+      signs: new Uint8Array(neurons * Math.ceil(model.d_model / 8)),
+      threshold: Float32Array.of(-model.d_model - 1),
+    })),
+  };
+  await using predicting = await openEngine(DEMO_MODEL, { predictors });
+  expect(predicting.info.modes).toEqual(['dense', 'exact', 'predicted']);
+  const { predictors: bytes } = predicting.memory()[0]?.uses ?? {};
+  expect(bytes).toBeGreaterThan(0);
+  await using session = await predicting.createSession();
+  await using other = await engine.createSession();
+  const { logits } = await session.evaluate(prompt, { mode: 'predicted' });
+  expect(logits).toEqual((await other.evaluate(prompt)).logits);
+  const refused: [PredictorSet, string][] = [
+    [{ ...predictors, fingerprint: 'another' }, 'ARTIFACT_MODEL_MISMATCH'],
+    [{ ...predictors, layers: predictors.layers.slice(1) }, 'INVALID_ARGUMENT'],
+    [{ ...predictors, layers: [] }, 'INVALID_ARGUMENT'],
+  ];
+  for (const [wrong, code] of refused) {
+    await expect(openEngine(DEMO_MODEL, { predictors: wrong })).rejects.toMatchObject({ code });
+    await expect(engine.setPredictors(wrong)).rejects.toMatchObject({ code });
+  }
+  await expect(
+    openEngine(DEMO_MODEL, { predictors, ramBudgetBytes: engine.memory()[0]?.plannedBytes ?? 0 }),
+  ).rejects.toMatchObject({ code: 'OUT_OF_MEMORY' });
 });
 
 describe('aborting', () => {

@@ -22,6 +22,7 @@ import {
 } from '@thermocline/contracts';
 import { type EngineHandle, native, type RawPlan } from './binding.js';
 import {
+  checkBoolean,
   checkInteger,
   checkLogits,
   checkMode,
@@ -32,6 +33,7 @@ import {
   invalidArgument,
 } from './check-arguments.js';
 import { checkPlan } from './check-plan.js';
+import { checkPredictors } from './check-predictors.js';
 import { toEngineInfo } from './model-info.js';
 import { settle } from './native-call.js';
 import { toPipelineError } from './native-error.js';
@@ -47,7 +49,7 @@ import { sumWindows } from './sum-windows.js';
  * is closed when it is collected.
  */
 export class NativeEngine implements Engine, ActivationSource, FfnWeights {
-  readonly info: EngineInfo;
+  #info: EngineInfo;
   readonly #handle: EngineHandle;
   readonly #tokenizer: NativeTokenizer;
   #closing: Promise<void> | undefined;
@@ -55,8 +57,12 @@ export class NativeEngine implements Engine, ActivationSource, FfnWeights {
   /** For `openEngine`. */
   constructor(handle: EngineHandle) {
     this.#handle = handle;
-    this.info = toEngineInfo(native().engineInfo(handle));
+    this.#info = toEngineInfo(native().engineInfo(handle));
     this.#tokenizer = new NativeTokenizer(native().engineTokenizer(handle), 'engine');
+  }
+
+  get info(): EngineInfo {
+    return this.#info;
   }
 
   get model(): ModelInfo {
@@ -128,7 +134,7 @@ export class NativeEngine implements Engine, ActivationSource, FfnWeights {
 
   /**
    * Appends tokens to several sessions in one pass over the weights. Each gets the bits it would
-   * get alone.
+   * get alone, audited or not.
    *
    * @throws PipelineError `CONTEXT_OVERFLOW` before anything is computed, `MODE_UNSUPPORTED`,
    * `ABORTED`, `CLOSED`, `INVALID_ARGUMENT`
@@ -141,7 +147,7 @@ export class NativeEngine implements Engine, ActivationSource, FfnWeights {
    */
   async step(
     items: readonly StepItem[],
-    options: { mode?: Mode; signal?: AbortSignal } = {},
+    options: { mode?: Mode; audit?: boolean; signal?: AbortSignal } = {},
   ): Promise<Evaluation[]> {
     checkOptions(options);
     if (!Array.isArray(items)) throw invalidArgument('items', 'must be an array');
@@ -162,9 +168,10 @@ export class NativeEngine implements Engine, ActivationSource, FfnWeights {
       return row;
     });
     const mode = checkMode(options.mode === undefined ? this.info.defaultMode : options.mode);
+    const audit = options.audit !== undefined && checkBoolean(options.audit, 'audit');
     const signal = checkSignal(options.signal);
     this.#requireOpen();
-    return settle(() => native().step(this.#handle, rows, mode), {
+    return settle(() => native().step(this.#handle, rows, mode, audit), {
       argument: 'items',
       what: 'session',
       signal,
@@ -187,10 +194,25 @@ export class NativeEngine implements Engine, ActivationSource, FfnWeights {
     await settle(() => native().setPlan(this.#handle, layers), { argument: 'plan' });
   }
 
-  /** Not yet: the modes that need predictors are on their way. */
-  setPredictors(_predictors: PredictorSet | null): Promise<void> {
-    const reason = 'this engine runs no predictors yet';
-    return Promise.reject(new PipelineError('MODE_UNSUPPORTED', `${reason}.`, { reason }));
+  /**
+   * Takes other predictors between two tokens, a copy of them; `null` removes them. `info.modes`
+   * names what can be run with them.
+   *
+   * @throws PipelineError `ARTIFACT_MODEL_MISMATCH` for another model's set, `INVALID_ARGUMENT`,
+   * `OUT_OF_MEMORY` where the budget does not hold the old and the new at once, `CLOSED`; the old
+   * ones then stay
+   *
+   * @example
+   * await engine.setPredictors(await readPredictorSet('story.predictors.safetensors'));
+   * const { logits } = await session.evaluate(tokens, { mode: 'predicted' });
+   */
+  async setPredictors(predictors: PredictorSet | null): Promise<void> {
+    const raw = predictors === null ? null : checkPredictors(predictors);
+    this.#requireOpen();
+    if (predictors !== null)
+      this.#requireOurs('predictor set', predictors.fingerprint, 'Train one');
+    await settle(() => native().setPredictors(this.#handle, raw), { argument: 'predictors' });
+    this.#info = toEngineInfo(native().engineInfo(this.#handle));
   }
 
   /**
@@ -292,11 +314,16 @@ export class NativeEngine implements Engine, ActivationSource, FfnWeights {
 
   #checkPlan(plan: PlacementPlan): RawPlan {
     const layers = checkPlan(plan);
-    if (plan.fingerprint === this.fingerprint) return layers;
+    this.#requireOurs('plan', plan.fingerprint, 'Solve one');
+    return layers;
+  }
+
+  #requireOurs(artifact: string, fingerprint: string, remedy: string): void {
+    if (fingerprint === this.fingerprint) return;
     throw new PipelineError(
       'ARTIFACT_MODEL_MISMATCH',
-      `The plan was made for the model ${plan.fingerprint}, this one is ${this.fingerprint}. Solve a plan for this model.`,
-      { path: '', expected: this.fingerprint, found: String(plan.fingerprint) },
+      `The ${artifact} was made for the model ${fingerprint}, this one is ${this.fingerprint}. ${remedy} for this model.`,
+      { path: '', expected: this.fingerprint, found: String(fingerprint) },
     );
   }
 }

@@ -1,4 +1,4 @@
-import type { KvType, PlacementPlan } from '@thermocline/contracts';
+import type { KvType, PlacementPlan, PredictorSet } from '@thermocline/contracts';
 import { native } from './binding.js';
 import {
   checkFunction,
@@ -10,6 +10,7 @@ import {
   checkString,
 } from './check-arguments.js';
 import { checkPlan } from './check-plan.js';
+import { checkPredictors } from './check-predictors.js';
 import { endWith, throwIfAborted } from './native-call.js';
 import { NativeEngine } from './native-engine.js';
 import { toPipelineError } from './native-error.js';
@@ -27,6 +28,8 @@ export interface OpenEngineOptions {
   ramBudgetBytes?: number;
   /** Where the neurons live; default: in the order of the file. */
   plan?: PlacementPlan;
+  /** What chooses the neurons in modes `predicted` and `threshold`; copied. */
+  predictors?: PredictorSet;
   /** Hears the share of the weights that has been read, 0 to 1. What it throws ends the opening. */
   onProgress?: (fraction: number) => void;
   signal?: AbortSignal;
@@ -38,7 +41,7 @@ export interface OpenEngineOptions {
  *
  * @throws PipelineError `FILE_NOT_FOUND`, `IO_ERROR`, `MODEL_CORRUPT`, `MODEL_UNSUPPORTED`,
  * `WEIGHT_TYPE_UNSUPPORTED`, `TOKENIZER_UNSUPPORTED`, `OUT_OF_MEMORY` with the numbers,
- * `ARTIFACT_MODEL_MISMATCH` for another model's plan, `INVALID_ARGUMENT`, `ABORTED`,
+ * `ARTIFACT_MODEL_MISMATCH` for another model's plan or predictors, `INVALID_ARGUMENT`, `ABORTED`,
  * `NATIVE_BINARY_MISSING`
  *
  * @example
@@ -93,6 +96,7 @@ function checkOpenOptions(options: OpenEngineOptions) {
     kernels = 'auto',
     ramBudgetBytes,
     plan,
+    predictors,
   } = options;
   if (onProgress !== undefined) checkFunction(onProgress, 'onProgress');
   const raw = {
@@ -103,6 +107,7 @@ function checkOpenOptions(options: OpenEngineOptions) {
     ramBudgetBytes:
       ramBudgetBytes === undefined ? 0 : checkInteger(ramBudgetBytes, 'ramBudgetBytes', 1),
     plan: plan === undefined ? [] : checkPlan(plan),
+    predictors: predictors === undefined ? null : checkPredictors(predictors),
     planFingerprint: plan === undefined ? '' : checkString(plan.fingerprint, 'plan.fingerprint'),
   };
   return { raw, onProgress, signal: checkSignal(options.signal) };

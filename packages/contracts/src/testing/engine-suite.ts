@@ -1,7 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Engine, Session } from '../engine.js';
-import { type ErrorCode, isPipelineError } from '../errors.js';
+import { isPipelineError } from '../errors.js';
 import type { PlacementPlan } from '../placement-plan.js';
+import { expectClose, expectCode, only, TOLERANCE } from './expect.js';
+import { predictorCases } from './predictor-cases.js';
 
 export interface EngineSuiteOptions {
   /** Opens a fresh engine; closing it is the suite's affair. The model should be small. */
@@ -9,9 +11,6 @@ export interface EngineSuiteOptions {
   /** An unfinished sentence of at least eight tokens in the model's language. */
   prompt: string;
 }
-
-/** Placements and ways of computing may differ by this share of the largest logit. */
-const TOLERANCE = 1e-4;
 
 /**
  * What every `Engine` owes its users; call it at the top of a test file.
@@ -210,6 +209,8 @@ export function engineSuite(name: string, options: EngineSuiteOptions): void {
       );
     });
 
+    predictorCases(() => ({ engine, prompt }));
+
     it('accounts for its memory', async () => {
       const own = await options.open();
       const used = () => own.memory().reduce((sum, tier) => sum + tier.usedBytes, 0);
@@ -264,39 +265,12 @@ export function engineSuite(name: string, options: EngineSuiteOptions): void {
   });
 }
 
-function only(rows: readonly Float32Array[]): Float32Array {
-  expect(rows).toHaveLength(1);
-  return rows[0] as Float32Array;
-}
-
 function argmax(values: Float32Array): number {
   return values.indexOf(Math.max(...values));
 }
 
 function bytes(tiers: Record<string, number>): number {
   return Object.values(tiers).reduce((sum, part) => sum + part, 0);
-}
-
-function expectClose(actual: Float32Array | undefined, expected: Float32Array | undefined): void {
-  if (!actual || !expected) expect.fail('no logits');
-  expect(actual).toHaveLength(expected.length);
-  let [largest, difference] = [0, 0];
-  for (const [i, value] of expected.entries()) {
-    largest = Math.max(largest, Math.abs(value));
-    difference = Math.max(difference, Math.abs(value - (actual[i] as number)));
-  }
-  expect(difference).toBeLessThanOrEqual(TOLERANCE * largest);
-}
-
-async function expectCode(code: ErrorCode, action: () => unknown): Promise<void> {
-  try {
-    await action();
-  } catch (error) {
-    if (!isPipelineError(error)) throw error;
-    expect(error.code).toBe(code);
-    return;
-  }
-  expect.fail(`no error, expected ${code}`);
 }
 
 function reversedPlan({ info }: Engine): PlacementPlan {

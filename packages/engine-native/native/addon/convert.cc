@@ -37,6 +37,24 @@ Napi::Array FromSizes(Napi::Env env, const std::vector<uint64_t>& sizes) {
   return array;
 }
 
+Napi::Object FromAudit(Napi::Env env, const PredictionAudit& audit) {
+  Napi::Object object = Napi::Object::New(env);
+  object.Set("tokens", FromInteger(env, audit.tokens));
+  const auto per_layer = [&](const char* name, auto field) {
+    Napi::Array values = Napi::Array::New(env, audit.layers.size());
+    for (size_t i = 0; i < audit.layers.size(); ++i) {
+      values.Set(static_cast<uint32_t>(i), static_cast<double>(audit.layers[i].*field));
+    }
+    object.Set(name, values);
+  };
+  per_layer("firing", &PredictionAudit::Layer::firing);
+  per_layer("predicted", &PredictionAudit::Layer::predicted);
+  per_layer("hits", &PredictionAudit::Layer::hits);
+  per_layer("firingValue", &PredictionAudit::Layer::firing_value);
+  per_layer("hitValue", &PredictionAudit::Layer::hit_value);
+  return object;
+}
+
 }  // namespace
 
 std::string ReadString(Napi::Value value, const char* name) {
@@ -70,10 +88,10 @@ bool ReadBool(Napi::Value value, const char* name) {
 
 Mode ReadMode(Napi::Value value) {
   const std::string name = ReadString(value, "mode");
-  for (const Mode mode : {Mode::kDense, Mode::kExact}) {
+  for (const Mode mode : kModes) {
     if (name == ModeName(mode)) return mode;
   }
-  Refuse(value.Env(), "mode", "'dense' or 'exact'");
+  Refuse(value.Env(), "mode", "'dense', 'exact', 'predicted' or 'threshold'");
 }
 
 DType ReadKvType(Napi::Value value) {
@@ -168,6 +186,13 @@ Napi::Object FromStats(Napi::Env env, const StepStats& stats) {
   object.Set("ffnBytesRead", FromTiers(env, stats.ffn_bytes_read));
   object.Set("fired", FromSizes(env, stats.fired));
   object.Set("neurons", FromSizes(env, stats.neurons));
+  object.Set("computed", FromSizes(env, stats.computed));
+  object.Set("predictorBytes", FromSizes(env, stats.predictor_bytes));
+  Napi::Array times = Napi::Array::New(env, stats.predictor_ms.size());
+  for (size_t i = 0; i < stats.predictor_ms.size(); ++i) {
+    times.Set(static_cast<uint32_t>(i), stats.predictor_ms[i]);
+  }
+  object.Set("predictorMs", times);
   return object;
 }
 
@@ -182,6 +207,7 @@ Napi::Array FromEvaluations(Napi::Env env, const std::vector<Evaluation>& evalua
     Napi::Object object = Napi::Object::New(env);
     object.Set("logits", logits);
     object.Set("stats", FromStats(env, evaluation.stats));
+    if (!evaluation.audit.layers.empty()) object.Set("audit", FromAudit(env, evaluation.audit));
     array.Set(static_cast<uint32_t>(i), object);
   }
   return array;

@@ -1,13 +1,14 @@
 #include "addon/calls.h"
 #include "addon/convert.h"
 #include "addon/handles.h"
+#include "addon/predictor_values.h"
 #include "addon/progress.h"
 
 namespace thermocline::addon {
 namespace {
 
 Napi::Object FromInfo(Napi::Env env, const Engine& engine) {
-  const EngineInfo& info = engine.info();
+  const EngineInfo info = engine.info();
   const VocabularyData& vocabulary = engine.tokenizer().vocabulary();
   Napi::Object types = Napi::Object::New(env);
   for (const auto& [role, type] : info.weight_types) types.Set(role, FromText(env, type));
@@ -71,6 +72,7 @@ EngineOptions ReadOptions(Napi::Object object) {
   options.ram_budget = ReadSize(object.Get("ramBudgetBytes"), "ramBudgetBytes");
   options.plan = ReadPlan(object.Get("plan"));
   options.plan_fingerprint = ReadString(object.Get("planFingerprint"), "planFingerprint");
+  options.predictors = ReadPredictorSet(object.Get("predictors"));
   return options;
 }
 
@@ -138,6 +140,16 @@ Napi::Value SetPlan(const Napi::CallbackInfo& info) {
   return value;
 }
 
+// setPredictors(engine, predictors | null)
+Napi::Value SetPredictors(const Napi::CallbackInfo& info) {
+  Engine& engine = UnwrapHandle<EngineHandle>(info.Env(), info[0]).engine();
+  std::shared_ptr<const PredictorSet> set = ReadPredictorSet(info[1]);
+  const auto [call, value] = Environment::Of(info.Env()).Begin({info[0]});
+  engine.SetPredictors(std::move(set),
+                       [call = call](Status status) { call.Settle(std::move(status)); });
+  return value;
+}
+
 // closeEngine(engine)
 Napi::Value CloseEngine(const Napi::CallbackInfo& info) {
   const auto engine = UnwrapHandle<EngineHandle>(info.Env(), info[0]).open->engine;
@@ -158,6 +170,7 @@ void ExportEngineCalls(Napi::Object exports) {
   Export<EngineMemory>(exports, "engineMemory");
   Export<CreateSession>(exports, "createSession");
   Export<SetPlan>(exports, "setPlan");
+  Export<SetPredictors>(exports, "setPredictors");
   Export<CloseEngine>(exports, "closeEngine");
 }
 

@@ -147,6 +147,18 @@ LayerPredictor ReadPredictor(Napi::Value value) {
   return predictor;
 }
 
+std::shared_ptr<const PredictorSet> ReadPredictorSet(Napi::Value value) {
+  if (value.IsNull()) return nullptr;
+  const Napi::Object object = ReadObject(value, "predictors");
+  auto set = std::make_shared<PredictorSet>();
+  set->fingerprint = ReadString(object.Get("fingerprint"), "fingerprint");
+  const Napi::Array layers = ReadArray(object.Get("layers"), "layers");
+  for (uint32_t i = 0; i < layers.Length(); ++i) {
+    set->layers.push_back(ReadPredictor(layers.Get(i)));
+  }
+  return set;
+}
+
 Napi::Object FromPredictor(Napi::Env env, const LayerPredictor& predictor) {
   Napi::Object object = Napi::Object::New(env);
   object.Set("kind", NameOf(predictor.kind, kKinds));

@@ -4,6 +4,7 @@
 
 #include <napi.h>
 
+#include <memory>
 #include <vector>
 
 #include "io/artifact_reader.h"
@@ -16,6 +17,8 @@ std::vector<float> ReadFloats(Napi::Value value, const char* name);  // Float32A
 
 // Shapes are for the core to check.
 LayerPredictor ReadPredictor(Napi::Value value);
+// {fingerprint, layers}: only what an engine needs, and so without a model. Null: none.
+std::shared_ptr<const PredictorSet> ReadPredictorSet(Napi::Value value);
 Napi::Object FromPredictor(Napi::Env env, const LayerPredictor& predictor);
 
 }  // namespace thermocline::addon

@@ -7,7 +7,7 @@
 namespace thermocline::addon {
 namespace {
 
-// step(engine, [[session, tokens, logits], …], mode) -> evaluations
+// step(engine, [[session, tokens, logits], …], mode, audit) -> evaluations
 Napi::Value RunStep(const Napi::CallbackInfo& info) {
   Engine& engine = UnwrapHandle<EngineHandle>(info.Env(), info[0]).engine();
   const Napi::Array rows = ReadArray(info[1], "items");
@@ -26,6 +26,7 @@ Napi::Value RunStep(const Napi::CallbackInfo& info) {
   }
   StepOptions options;
   options.mode = ReadMode(info[2]);
+  options.audit = ReadBool(info[3], "audit");
   const auto [call, value] = Environment::Of(info.Env()).Begin(keep);
   options.cancel = call.cancel();
   engine.Step(std::move(items), std::move(options),
