@@ -1,30 +1,22 @@
 import { join } from 'node:path';
 import { PipelineError, type SampleSet, type TokenWindow } from '@thermocline/contracts';
-import { HELD_OUT_EVERY, isHeldOut } from './held-out.js';
+import { PARTS, type Part, type Progress, readProgress, saveProgress } from './collect-progress.js';
+import { HELD_OUT_EVERY } from './held-out.js';
 import { type SamplePass, sampleBytes, type View, viewsOf } from './plan-passes.js';
 import { SampleRows } from './sample-rows.js';
+import { splitWindows } from './split-windows.js';
 import type { TrainRun } from './train-run.js';
-import { damaged, type WorkFolder } from './work-folder.js';
+import type { WorkFolder } from './work-folder.js';
 import { rowsOfFiles, sampleFiles, writeSamples } from './write-samples.js';
 
 /** What is packed in memory before it is written, and read again after a kill. */
 const CHUNK_ROWS = 2048;
 const CHUNK_BYTES = 2 ** 28;
-const PARTS = ['train', 'heldOut'] as const;
-type Part = (typeof PARTS)[number];
 
 /** Samples on disk. */
 export interface Samples {
   /** Those of one layer; `rows`: no more than about so many. */
   of(layer: number, view: View, rows?: Partial<Record<Part, number>>): Record<Part, SampleSet>;
-}
-
-/** How far a pass has come. */
-interface Progress {
-  complete: boolean;
-  /** Σ written. */
-  bytes: number;
-  parts: Record<Part, { windows: number; rows: number; files: number[] }>;
 }
 
 /**
@@ -100,40 +92,6 @@ async function readPass(
 }
 
 const newChunk = () => ({ windows: [] as TokenWindow[], rows: 0 });
-
-/** Windows that are not on disk yet, and what they are for. */
-async function* splitWindows(
-  run: TrainRun,
-  pass: SamplePass,
-  progress: Progress,
-): AsyncGenerator<{ part: Part; window: TokenWindow }> {
-  const { heldOutWindows } = run.options;
-  const skip = { train: progress.parts.train.windows, heldOut: progress.parts.heldOut.windows };
-  const enough = heldOutWindows ? pass.tokens * (1 - 1 / HELD_OUT_EVERY) : pass.tokens;
-  let index = 0;
-  for await (const window of firstTokens(run.options.windows(), enough)) {
-    const part = !heldOutWindows && isHeldOut(index++) ? 'heldOut' : 'train';
-    if (skip[part]-- <= 0) yield { part, window };
-  }
-  if (!heldOutWindows) return;
-  for await (const window of firstTokens(heldOutWindows(), pass.tokens / HELD_OUT_EVERY)) {
-    if (skip.heldOut-- <= 0) yield { part: 'heldOut', window };
-  }
-}
-
-async function* firstTokens(
-  windows: Iterable<TokenWindow> | AsyncIterable<TokenWindow>,
-  budget: number,
-): AsyncGenerator<TokenWindow> {
-  let left = Math.floor(budget);
-  for await (const window of windows) {
-    const { length } = window.tokens;
-    if (length === 0) continue;
-    yield length <= left ? window : { ...window, tokens: Array.from(window.tokens).slice(0, left) };
-    left -= length;
-    if (left <= 0) return;
-  }
-}
 
 /** Reads some windows and writes what was seen of every layer. */
 async function writeChunk(
@@ -211,31 +169,4 @@ function filesWith(files: readonly number[], rows: number): number {
 
 function partFolder(folder: WorkFolder, pass: SamplePass, view: View, part: Part): string {
   return join(folder.samples, pass.name, view, part === 'train' ? 'train' : 'held-out');
-}
-
-const progressFile = (pass: SamplePass) => join('samples', pass.name, 'collected.json');
-
-async function readProgress(folder: WorkFolder, pass: SamplePass): Promise<Progress> {
-  const file = progressFile(pass);
-  const saved = await folder.readJson(file);
-  const empty = () => ({ windows: 0, rows: 0, files: [] as number[] });
-  if (saved === undefined) {
-    return { complete: false, bytes: 0, parts: { train: empty(), heldOut: empty() } };
-  }
-  if (isProgress(saved)) return saved;
-  throw damaged(join(folder.path, file), 'is not what a trainer writes');
-}
-
-async function saveProgress(folder: WorkFolder, pass: SamplePass, progress: Progress) {
-  await folder.writeJson(progressFile(pass), progress);
-}
-
-function isProgress(value: unknown): value is Progress {
-  const isCount = (number: unknown) => Number.isSafeInteger(number) && (number as number) >= 0;
-  const { complete, bytes, parts } = (value ?? {}) as Partial<Progress>;
-  if (typeof complete !== 'boolean' || !isCount(bytes)) return false;
-  return PARTS.every((part) => {
-    const { windows, rows, files } = parts?.[part] ?? {};
-    return isCount(windows) && isCount(rows) && Array.isArray(files) && files.every(isCount);
-  });
 }

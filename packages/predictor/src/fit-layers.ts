@@ -8,7 +8,7 @@ import {
 import { collectSamples, type Samples } from './collect-samples.js';
 import { type LayerFit, readLayer, saveLayer } from './layer-fit.js';
 import { noteFewerTokens, planPasses, type View, viewsOf } from './plan-passes.js';
-import { readFirst } from './plan-widths.js';
+import { readFirst } from './read-first.js';
 import type { WidthChoice } from './train-options.js';
 import type { TrainRun } from './train-run.js';
 import { removeSamples, type WorkFolder } from './work-folder.js';

@@ -65,7 +65,7 @@ export function costOf(
 }
 
 /** Multiples of 32 up to what a layer could reasonably get. */
-export function candidateRanks(run: TrainRun, layer: number): number[] {
+function candidateRanks(run: TrainRun, layer: number): number[] {
   const { model } = run;
   const perRank = costOf(run, layer, BLOCK_COLUMNS).size;
   const fair = budgetSize(run) / model.layers / perRank;
@@ -86,7 +86,7 @@ export function budgetSize({ budget, parameters }: TrainRun): number {
 }
 
 /** A curve per token. */
-export function pointsOf(curve: ScoreCurve): OperatingPoint[] {
+function pointsOf(curve: ScoreCurve): OperatingPoint[] {
   const { tokens, predicted, hits, hitValue } = curve;
   return Array.from(predicted, (count, i) => ({
     predicted: count / tokens,

@@ -74,7 +74,7 @@ describe('moveThresholds', () => {
 
   it('refuses a set that does not say how', () => {
     const { calibration: _, ...fixed } = set.layers[0] as LayerPredictor & { calibration: unknown };
-    expect(() => moveThresholds({ ...set, layers: [fixed as LayerPredictor] }, 0.9)).toThrow(
+    expect(() => moveThresholds({ ...set, layers: [fixed] }, 0.9)).toThrow(
       /1 layers .* no calibration/,
     );
     expect(() => moveThresholds({ ...set, layers: [{ kind: 'none' }] }, 0.9)).toThrow(/no layer/);

@@ -98,7 +98,7 @@ function moved(layer: Predicting, recall: number): Predicting {
     calibration: calibration.map((value, i) =>
       i % CALIBRATION_COLUMNS === 2 ? value - shift : value,
     ),
-  } as Predicting;
+  };
 }
 
 /** Those of a gate that has one for each neuron keep their proportions, and the shift is that of their mean. */

@@ -68,7 +68,7 @@ it('thresholds opened together reach every goal exactly, with the fewest neurons
       fc.array(layer, { minLength: 1, maxLength: 3 }),
       fc.double({ min: 0.05, max: 1, noNaN: true }),
       (layers, share) => {
-        const hulls = layers.map((list) => scoreHull(curveOf(list as [number, number][])));
+        const hulls = layers.map((list) => scoreHull(curveOf(list)));
         const total = hulls.reduce((sum, hull) => sum + (hull.at(-1)?.value ?? 0), 0);
         const goals = [0.5 * share * total, share * total];
         const stops = walkHulls(hulls, ({ value }) => value, goals);

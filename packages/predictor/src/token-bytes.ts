@@ -34,7 +34,7 @@ export function bytesWithout(model: ModelInfo, neurons: number, firing: number):
 }
 
 /** Weights of a low-rank predictor. */
-export function lowRankWeights(model: ModelInfo, layer: number, rank: number): number {
+function lowRankWeights(model: ModelInfo, layer: number, rank: number): number {
   return rank * (model.d_model + (model.n_ff[layer] as number));
 }
 

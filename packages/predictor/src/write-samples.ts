@@ -15,7 +15,7 @@ export interface SampleOrigin {
 }
 
 /** Where the samples of a layer lie. */
-export function layerFolder(folder: string, layer: number): string {
+function layerFolder(folder: string, layer: number): string {
   return join(folder, `layer-${layer}`);
 }
 

@@ -1,0 +1,47 @@
+import { join } from 'node:path';
+import type { SamplePass } from './plan-passes.js';
+import { damaged, type WorkFolder } from './work-folder.js';
+
+/** What samples are for. */
+export const PARTS = ['train', 'heldOut'] as const;
+export type Part = (typeof PARTS)[number];
+
+/** How far a pass has come. */
+export interface Progress {
+  complete: boolean;
+  /** Σ written. */
+  bytes: number;
+  parts: Record<Part, { windows: number; rows: number; files: number[] }>;
+}
+
+const progressFile = (pass: SamplePass) => join('samples', pass.name, 'collected.json');
+
+/** How far an earlier call came. */
+export async function readProgress(folder: WorkFolder, pass: SamplePass): Promise<Progress> {
+  const file = progressFile(pass);
+  const saved = await folder.readJson(file);
+  const empty = () => ({ windows: 0, rows: 0, files: [] as number[] });
+  if (saved === undefined) {
+    return { complete: false, bytes: 0, parts: { train: empty(), heldOut: empty() } };
+  }
+  if (isProgress(saved)) return saved;
+  throw damaged(join(folder.path, file), 'is not what a trainer writes');
+}
+
+export async function saveProgress(
+  folder: WorkFolder,
+  pass: SamplePass,
+  progress: Progress,
+): Promise<void> {
+  await folder.writeJson(progressFile(pass), progress);
+}
+
+function isProgress(value: unknown): value is Progress {
+  const isCount = (number: unknown) => Number.isSafeInteger(number) && (number as number) >= 0;
+  const { complete, bytes, parts } = (value ?? {}) as Partial<Progress>;
+  if (typeof complete !== 'boolean' || !isCount(bytes)) return false;
+  return PARTS.every((part) => {
+    const { windows, rows, files } = parts?.[part] ?? {};
+    return isCount(windows) && isCount(rows) && Array.isArray(files) && files.every(isCount);
+  });
+}
