@@ -12,6 +12,7 @@
 #include "train/mlp_start.h"
 #include "train/neuron_thresholds.h"
 #include "train/quantise.h"
+#include "train/score_scales.h"
 #include "train/sign_rows.h"
 #include "train/train_mlp.h"
 
@@ -21,7 +22,8 @@ namespace {
 using Kind = LayerPredictor::Kind;
 
 constexpr int64_t kRankStep = 32;
-constexpr int64_t kGateRows = 4096;  // samples that scales are measured on
+constexpr int64_t kGateRows = 4096;   // samples that scales of gates are measured on
+constexpr int64_t kScaleRows = 4096;  // and those of scores before training
 constexpr int64_t kThresholdRows = 16384;
 // A prediction costs what this share of an average firing is worth. Measured on the demo model, from
 // 0.04 to 0.2 the curve of recall against over-prediction hardly moves.
@@ -81,8 +83,9 @@ Result<InputMoments> Moments(const SampleReader& train, const Running& running,
 }
 
 // Matrices in the type they are kept in, and thresholds: what training or factorising gave, rounded.
-Result<LayerPredictor> ToPredictor(const MlpWeights& weights, const FitOptions& options,
+Result<LayerPredictor> ToPredictor(MlpWeights weights, const FitOptions& options,
                                    ThreadPool& pool) {
+  BalanceUnits(&weights);
   LayerPredictor predictor;
   predictor.kind = options.kind;
   ASSIGN_OR_RETURN(predictor.down,
@@ -188,21 +191,21 @@ Result<LayerPredictor> FitFactorised(const SampleReader& train, std::span<const 
   return ToPredictor(weights, options, pool);
 }
 
-// log(E[value | x] / price), as far as the first matrix tells; random where there is none.
+// Near log(E[value | x] / price), as far as the first matrix tells; random where there is none.
 Result<MlpWeights> StartOf(const SampleReader& train, std::span<const float> norms,
-                           const FitOptions& options, double price, const Running& running,
-                           const Kernels& kernels, ThreadPool& pool) {
+                           const FitOptions& options, const LossShape& loss,
+                           const Running& running, const Kernels& kernels, ThreadPool& pool) {
   const Gate& first = options.first;
   ASSIGN_OR_RETURN(const InputMoments inputs, Moments(train, running.Part(0, 0.4), kernels, pool));
-  if (!options.has_first) return RandomStart(inputs, options.rank, train.n_ff(), options.seed);
-  ASSIGN_OR_RETURN(const Factorisation f,
-                   Factorise(first.weights, inputs.covariance, train.n_ff(), train.d_model(),
-                             options.rank, kernels, running.Part(0.4, 0.9), pool));
-  ASSIGN_OR_RETURN(const std::vector<float> offsets,
-                   ExpectedValue(train, norms, first, f, price, running.Part(0.9, 1), kernels,
-                                 pool));
-  MlpWeights weights = StartFromFactorisation(f, inputs, first.weights, first.bias, true);
-  for (size_t n = 0; n < offsets.size(); ++n) weights.bias[n] += offsets[n];
+  MlpWeights weights = RandomStart(inputs, options.rank, train.n_ff(), options.seed);
+  if (options.has_first) {
+    ASSIGN_OR_RETURN(const Factorisation f,
+                     Factorise(first.weights, inputs.covariance, train.n_ff(), train.d_model(),
+                               options.rank, kernels, running.Part(0.4, 0.8), pool));
+    weights = StartFromFactorisation(f, inputs, first.weights, first.bias, true);
+  }
+  RETURN_IF_ERROR(FitScoreScales(train, norms, loss, true, kScaleRows, kernels,
+                                 running.Part(0.8, 1), pool, &weights));
   return weights;
 }
 
@@ -210,13 +213,13 @@ Result<PredictorFit> FitTrained(const SampleReader& train, const SampleReader& h
                                 std::span<const float> norms, const FitOptions& options,
                                 const Kernels& kernels, ThreadPool& pool) {
   ASSIGN_OR_RETURN(const double price, PriceOf(train, norms));
-  ASSIGN_OR_RETURN(MlpWeights start, StartOf(train, norms, options, price,
-                                             RunningOf(options).Part(0, kStartShare), kernels, pool));
   MlpOptions how;
+  how.loss.price = static_cast<float>(price);
+  ASSIGN_OR_RETURN(MlpWeights start, StartOf(train, norms, options, how.loss,
+                                             RunningOf(options).Part(0, kStartShare), kernels, pool));
   how.epochs = options.epochs;
   how.seed = options.seed;
   how.cancel = options.cancel;
-  how.loss.price = static_cast<float>(price);
   if (options.progress) {
     how.progress = [&](double fraction, double loss) {
       options.progress(kStartShare + (1 - kStartShare) * fraction, loss);

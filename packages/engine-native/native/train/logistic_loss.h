@@ -15,7 +15,7 @@ namespace thermocline {
 
 struct LossShape {
   float price = 1;   // the value that pays for one prediction; > 0
-  float most = 100;  // caps w, so that no single firing drives a step
+  float most = 250;  // caps w, so that no single firing drives a step
 };
 
 // Sums the loss over tokens and neurons. In place, scores without their biases become slopes:

@@ -34,7 +34,7 @@ Status CheckOptions(const MlpOptions& o) {
   if (o.batch < 1 || o.batch > 65536) return Invalid("batch must be from 1 to 65,536 tokens");
   if (o.warm_up_steps < 0) return Invalid("warm_up_steps must not be negative");
   const auto positive = [](double v) { return std::isfinite(v) && v > 0; };
-  if (!positive(o.learning_rate) || !positive(o.bias_rate)) {
+  if (!(o.learning_rate == 0 || positive(o.learning_rate)) || !positive(o.bias_rate)) {
     return Invalid("learning rates must be positive numbers");
   }
   const auto price = static_cast<double>(o.loss.price);
@@ -97,8 +97,8 @@ class Trainer {
         all_steps_(options.epochs * steps_per_pass_),
         step_({start.d_model, start.rank, start.n_ff, options.relu}, options.loss, value_norm,
               batch_, kernels, pool),
-        down_(start.down, options.learning_rate * RootMeanSquare(start.down)),
-        up_(start.up, options.learning_rate * RootMeanSquare(start.up)),
+        down_(start.down, Rate() * RootMeanSquare(start.down)),
+        up_(start.up, Rate() * RootMeanSquare(start.up)),
         bias_(start.bias, options.bias_rate),
         order_(static_cast<size_t>(train.rows())),
         random_(options.seed) {
@@ -163,6 +163,11 @@ class Trainer {
     }
     RETURN_IF_ERROR(CheckLoss(sum));
     return sum / static_cast<double>(held_out_.rows());
+  }
+
+  double Rate() const {
+    if (options_.learning_rate != 0) return options_.learning_rate;
+    return all_steps_ < 1024 ? 3e-3 : 2e-3;
   }
 
   // Up to full speed, then down to 0 at the last step.
@@ -233,6 +238,22 @@ Result<MlpFit> TrainMlp(const SampleReader& train, const SampleReader& held_out,
       static_cast<uint64_t>(batch * (start.d_model + start.n_ff) + 5 * weights + train.rows()) * 4;
   RETURN_IF_ERROR(RequireMemory(bytes, "Training a predictor"));
   return Trainer(train, held_out, value_norm, std::move(start), options, kernels, pool).Run();
+}
+
+void BalanceUnits(MlpWeights* weights) {
+  const auto rank = static_cast<size_t>(weights->rank);
+  std::vector<double> squares(rank);
+  for (size_t i = 0; i < weights->up.size(); ++i) {
+    squares[i % rank] += static_cast<double>(weights->up[i]) * static_cast<double>(weights->up[i]);
+  }
+  std::vector<float> lengths;
+  for (const double square : squares) {
+    lengths.push_back(square > 0 ? static_cast<float>(std::sqrt(square)) : 1.0F);
+  }
+  for (size_t i = 0; i < weights->up.size(); ++i) weights->up[i] /= lengths[i % rank];
+  for (size_t i = 0; i < weights->down.size(); ++i) {
+    weights->down[i] *= lengths[i / static_cast<size_t>(weights->d_model)];
+  }
 }
 
 }  // namespace thermocline

@@ -7,6 +7,7 @@
 
 #include "io/test_files.h"
 #include "train/samples_testing.h"
+#include "train/score_scales.h"
 
 namespace thermocline {
 namespace {
@@ -157,6 +158,45 @@ TEST(TrainMlp, ThreadsAndRepeatsChangeNoBit) {
   const auto other = bench.Fit(RandomWeights(9));
   ASSERT_OK(other);
   EXPECT_FALSE(other->weights.up == fits[0].weights.up);
+}
+
+TEST(TrainMlp, BalancingChangesNoScore) {
+  Bench bench(64);
+  MlpWeights w = RandomWeights(5);
+  for (size_t i = 0; i < w.up.size(); ++i) w.up[i] *= static_cast<float>(i % 5 == 2 ? 0 : i % 5 + 1);
+  const double before = bench.HeldOutLoss(w);
+  BalanceUnits(&w);
+  for (size_t r = 0; r < 5; ++r) {
+    double square = 0;
+    for (size_t n = 0; n < kNeurons; ++n) {
+      square += static_cast<double>(w.up[n * 5 + r]) * static_cast<double>(w.up[n * 5 + r]);
+    }
+    EXPECT_NEAR(square, r == 2 ? 0 : 1, 1e-5);
+  }
+  EXPECT_NEAR(bench.HeldOutLoss(w) / before, 1.0, 1e-6);
+}
+
+TEST(TrainMlp, ScoresAreScaledToTheirLeastLoss) {
+  Bench bench;
+  bench.options.epochs = 10;
+  auto fit = bench.Fit(RandomWeights(12));
+  ASSERT_OK(fit);
+  MlpWeights off = fit->weights;
+  for (float& v : off.up) v *= 0.3F;
+  for (float& v : off.bias) v = 0.3F * v + 1;
+  const auto scale = [&](MlpWeights w, int threads) {
+    ThreadPool pool(threads);
+    EXPECT_OK(FitScoreScales(bench.train, bench.norms, bench.options.loss, true, 2000,
+                             *SelectKernels("auto"), {}, pool, &w));
+    return w;
+  };
+  const MlpWeights found = scale(off, 2);
+  EXPECT_LT(bench.HeldOutLoss(found), 1.02 * bench.HeldOutLoss(fit->weights));
+  EXPECT_LT(bench.HeldOutLoss(found), 0.7 * bench.HeldOutLoss(off));
+  const MlpWeights again = scale(found, 1);
+  EXPECT_NEAR(bench.HeldOutLoss(again) / bench.HeldOutLoss(found), 1.0, 0.03);
+  EXPECT_TRUE(scale(off, 1).up == found.up);
+  EXPECT_TRUE(scale(off, 3).bias == found.bias);
 }
 
 // A few samples, learnt by heart: the held-out loss falls, then rises.
