@@ -163,7 +163,9 @@ TEST(TrainMlp, ThreadsAndRepeatsChangeNoBit) {
 TEST(TrainMlp, BalancingChangesNoScore) {
   Bench bench(64);
   MlpWeights w = RandomWeights(5);
-  for (size_t i = 0; i < w.up.size(); ++i) w.up[i] *= static_cast<float>(i % 5 == 2 ? 0 : i % 5 + 1);
+  for (size_t i = 0; i < w.up.size(); ++i) {
+    w.up[i] *= static_cast<float>(i % 5 == 2 ? 0 : i % 5 + 1);
+  }
   const double before = bench.HeldOutLoss(w);
   BalanceUnits(&w);
   for (size_t r = 0; r < 5; ++r) {
