@@ -3,17 +3,24 @@ import { fileURLToPath } from 'node:url';
 import { busyTicks, waitForIdle } from './machine.mjs';
 
 /**
+ * @typedef {'thermocline-worker' | 'node-llama-cpp-worker' | 'counting-worker' | 'training-worker'
+ *   | 'torch_training'} Worker
+ */
+
+/**
  * Runs a worker of `lib/` in a process of its own and gives back the JSON it prints, with the
  * share of the machine that others used meanwhile.
  *
- * @param {'thermocline-worker' | 'node-llama-cpp-worker' | 'counting-worker'} worker
+ * @param {Worker} worker
  * @param {object} task
+ * @param {string} [python] the interpreter, for a worker in Python
  * @returns {Promise<any>}
  */
-export async function runFresh(worker, task) {
+export async function runFresh(worker, task, python) {
   const [start, ticks] = [performance.now(), busyTicks()];
-  const path = fileURLToPath(new URL(`${worker}.mjs`, import.meta.url));
-  const child = spawn(process.execPath, [path, JSON.stringify(task)], {
+  const file = `${worker}.${python === undefined ? 'mjs' : 'py'}`;
+  const path = fileURLToPath(new URL(file, import.meta.url));
+  const child = spawn(python ?? process.execPath, [path, JSON.stringify(task)], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   const exit = new Promise((resolve, reject) => child.on('error', reject).on('close', resolve));
@@ -36,13 +43,14 @@ const WAIT_MS = 1000 * Number(process.env['BENCHMARK_WAIT_SECONDS'] ?? 30);
  * `runFresh` on an idle machine: waits for it, and runs again when others came in between, three
  * times at most. What remains is in `otherLoad`.
  *
- * @param {'thermocline-worker' | 'node-llama-cpp-worker' | 'counting-worker'} worker
+ * @param {Worker} worker
  * @param {object} task
+ * @param {string} [python] the interpreter, for a worker in Python
  */
-export async function runQuietly(worker, task) {
+export async function runQuietly(worker, task, python) {
   for (let attempt = 1; ; attempt++) {
     await waitForIdle(WAIT_MS);
-    const result = await runFresh(worker, task);
+    const result = await runFresh(worker, task, python);
     if (result.otherLoad < QUIET || attempt === 3) return result;
   }
 }
