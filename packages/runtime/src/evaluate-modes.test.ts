@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { TIERS } from '@thermocline/contracts';
+import { type LayerPredictor, type PredictorSet, TIERS } from '@thermocline/contracts';
 import { demoModelPath } from '@thermocline/demo-model';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import {
@@ -71,6 +71,51 @@ describe('evaluateModes', () => {
     const before = kv();
     await evaluateModes(model, text, { tokens: 20, decodeTokens: 2 });
     expect(kv()).toBe(before);
+  });
+});
+
+describe('evaluateModes with predictors', () => {
+  /** The gate itself: at 0 it finds exactly what fires, above it misses what is small. */
+  const gate = (threshold: number): LayerPredictor => ({
+    kind: 'gate',
+    reads: 'same-layer',
+    threshold: Float32Array.of(threshold),
+  });
+  const use = (layers: LayerPredictor[]) => {
+    const { fingerprint, model: info } = model.info;
+    const set: PredictorSet = { fingerprint, model: info, corpora: [], layers };
+    return model.usePredictors(set);
+  };
+  const evaluate = async () => {
+    const options = { tokens: 300, modes: ['predicted'], decodeTokens: 8 } as const;
+    const { modes } = await evaluateModes(model, text, options);
+    if (modes[0] === undefined) throw new Error('nothing was evaluated');
+    return modes[0];
+  };
+  afterAll(() => model.usePredictors(null));
+
+  it('loses nothing where everything that fires is predicted', async () => {
+    await use(Array.from({ length: 6 }, () => gate(0)));
+    const { whole, ...predicted } = await evaluate();
+    expect(predicted.agreement).toBe(1);
+    expect(Math.abs(predicted.perplexityChange)).toBeLessThan(1e-5);
+    expect(whole).toMatchObject({ recallCount: 1, recallValue: 1, overPrediction: 1 });
+    expect(whole.predictedSparsity).toBeCloseTo(whole.trueSparsity as number, 12);
+    expect(whole.predictor.parameters).toBe(0);
+  });
+
+  it('finds in the layer that misses something what is missed, and what it costs', async () => {
+    await use([gate(0), gate(0), gate(0.3), gate(0), gate(0), gate(0)]);
+    const { layers, whole, ...predicted } = await evaluate();
+    const recalls = layers.map(({ recallCount }) => recallCount ?? 0);
+    expect(recalls.toSpliced(2, 1)).toEqual([1, 1, 1, 1, 1]);
+    expect(recalls[2]).toBeLessThan(0.9);
+    expect(layers[2]?.recallValue).toBeGreaterThan(recalls[2] ?? 1);
+    expect(layers[2]?.overPrediction).toBeCloseTo(recalls[2] ?? 0, 9);
+    expect(whole.recallCount).toBeGreaterThan(recalls[2] ?? 1);
+    expect(predicted.divergence).toBeGreaterThan(1e-5);
+    expect(predicted.agreement).toBeLessThan(1);
+    expect(predicted.nllChange.standardError).toBeGreaterThan(0);
   });
 });
 

@@ -63,7 +63,7 @@ beforeAll(async () => {
     fingerprint,
     model: info,
     corpora: [],
-    layers: [everything, gate(0), { kind: 'none' }, gate(0.1), gate(0), gate(0)],
+    layers: [everything, gate(0), { kind: 'none' }, gate(0.3), gate(0), gate(0)],
   });
 });
 afterAll(() => rmSync(folder, { recursive: true }));
