@@ -64,7 +64,7 @@ function measuredLines({ measured }: SetJson): string[] {
   if (measured.length === 0) return [];
   const rows = measured.map((loss) => [
     loss.mode,
-    loss.recall === null ? '' : formatShare(loss.recall),
+    recallOf(loss),
     loss.sparsity === null ? '' : formatShare(loss.sparsity),
     loss.perplexity.toFixed(4),
     `${loss.perplexity_change < 0 ? '' : '+'}${(100 * loss.perplexity_change).toFixed(2)} %`,
@@ -73,6 +73,12 @@ function measuredLines({ measured }: SetJson): string[] {
   ]);
   const head = ['measured', 'recall', 'sparsity', 'perplexity', 'change', 'dense', 'tokens'];
   return [table(rows, { head, right: [1, 2, 3, 4, 5, 6] }), ''];
+}
+
+/** The recall that was asked for; a set with neither that nor a sparsity was run as it was made. */
+function recallOf({ recall, sparsity }: SetJson['measured'][number]): string {
+  if (recall !== null) return formatShare(recall);
+  return sparsity === null ? 'as made' : '';
 }
 
 function layerRow(layer: LayerJson, index: number): string[] {

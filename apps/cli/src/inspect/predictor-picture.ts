@@ -68,7 +68,7 @@ function measuredTable({ measured }: SetJson): string {
     ['mode', 'recall', 'sparsity', 'perplexity', 'change', 'dense', 'tokens'],
     measured.map((loss) => [
       loss.mode,
-      loss.recall === null ? '' : percent(loss.recall),
+      recallOf(loss),
       loss.sparsity === null ? '' : percent(loss.sparsity),
       loss.perplexity.toFixed(4),
       `${(100 * loss.perplexity_change).toFixed(2)} %`,
@@ -76,6 +76,11 @@ function measuredTable({ measured }: SetJson): string {
       formatCount(loss.tokens),
     ]),
   );
+}
+
+function recallOf({ recall, sparsity }: SetJson['measured'][number]): string {
+  if (recall !== null) return percent(recall);
+  return sparsity === null ? 'as made' : '';
 }
 
 function layerTable({ layers }: SetJson): string {
