@@ -79,11 +79,11 @@ export interface TrainOptions {
   kind?: Exclude<PredictorKind, 'none'>;
   /** Let each layer's predictor read the layer before, which leaves time to fetch weights. */
   lookahead?: boolean;
-  /** The value recall that thresholds are set for, all layers pooled; default 0.99. */
+  /** The value recall that thresholds are set for, all layers pooled; default 0.985. */
   recall?: number;
   /** Kind `gate`: the share of neurons to leave out instead; the default of models without exact zeros, 0.5. */
   sparsity?: number;
-  /** Neurons predicted for each that fires, at most, where the budget allows; default 1.4. */
+  /** Neurons predicted for each that fires, at most, where the budget allows; default 1.3. */
   overPrediction?: number;
   /** Default: 15 % of the weights, of models with a billion or more 6 %. */
   budget?: PredictorBudget;

@@ -15,15 +15,19 @@ interface Segment {
  * @param hulls - of the layers that predict
  * @param measure - what is to reach the goals, summed over layers; grows along a hull and is linear in it
  * @param goals - ascending
+ * @param weights - what a unit of each layer's value counts
  * @returns where every layer stands at each goal. [goals][hulls]
  */
 export function walkHulls(
   hulls: readonly (readonly HullPoint[])[],
   measure: (point: HullPoint) => number,
   goals: readonly number[],
+  weights: readonly number[] = hulls.map(() => 1),
 ): HullPoint[][] {
   const state = hulls.map((hull) => hull[0] as HullPoint);
-  const segments = hulls.flatMap(segmentsOf).sort((a, b) => b.slope - a.slope || a.layer - b.layer);
+  const segments = hulls
+    .flatMap((hull, layer) => segmentsOf(hull, layer, weights[layer] as number))
+    .sort((a, b) => b.slope - a.slope || a.layer - b.layer);
   let reached = state.reduce((sum, point) => sum + measure(point), 0);
   let next = 0;
   return goals.map((goal) => {
@@ -44,10 +48,10 @@ export function walkHulls(
   });
 }
 
-function segmentsOf(hull: readonly HullPoint[], layer: number): Segment[] {
+function segmentsOf(hull: readonly HullPoint[], layer: number, weight: number): Segment[] {
   return hull.slice(1).map((to, index) => {
     const from = hull[index] as HullPoint;
-    return { layer, from, to, slope: slopeBetween(from, to) };
+    return { layer, from, to, slope: weight * slopeBetween(from, to) };
   });
 }
 
