@@ -34,7 +34,7 @@ export function walkHulls(
     while (next < segments.length) {
       const { layer, from, to } = segments[next] as Segment;
       const gain = measure(to) - measure(from);
-      if (reached + gain > goal) break;
+      if (reached >= goal || reached + gain > goal) break;
       state[layer] = to;
       reached += gain;
       next++;
