@@ -11,7 +11,7 @@ const mark = () => {
   marks.push({ wall: performance.now(), cpu: (user + system) / 1000 });
 };
 
-await using math = await openPredictorMath({ threads });
+const math = await openPredictorMath({ threads });
 const { history } = await math.fit(
   { files: [train], norms },
   { files: [heldOut], norms },
@@ -25,13 +25,15 @@ const { history } = await math.fit(
     },
   },
 );
+await math.close();
 const [begin, end] = marks;
-if (history?.heldOutLoss.length !== passes || begin === undefined || end === undefined) {
+const losses = history?.heldOutLoss ?? [];
+if (losses.length !== passes || begin === undefined || end === undefined) {
   throw new Error('training ended early: its time would say nothing');
 }
 const steps = (passes - 1) * stepsPerPass;
 finish({
   stepMs: (end.wall - begin.wall) / steps,
   cpuStepMs: (end.cpu - begin.cpu) / steps,
-  losses: history.heldOutLoss,
+  losses,
 });
