@@ -91,8 +91,10 @@ async function compare(task) {
     torch_processor_ms: processorModules,
     processor_ratio: processorModules / processor,
     torch_by_hand_processor_ms: middle(results.byHand, 'cpuStepMs'),
-    // Of a model of that many layers of this shape; sampling and the choice of widths come on top.
-    [`hours_for_${LAYERS}_layers`]: (step * LAYERS * PASSES * (SAMPLES / BATCH)) / 3.6e6,
+    // For a model of that many layers of this shape, from processor time shared among the threads: on
+    // an idle machine. Sampling and the choice of widths come on top.
+    [`hours_for_${LAYERS}_layers`]:
+      ((processor / task.threads) * LAYERS * PASSES * (SAMPLES / BATCH)) / 3.6e6,
     other_load: Math.max(...Object.values(results).flatMap((runs) => runs.map((r) => r.otherLoad))),
     raw_ms: results.ours.map((run) => run.stepMs.toPrecision(4)).join(' '),
     torch_raw_ms: results.modules.map((run) => run.stepMs.toPrecision(4)).join(' '),
