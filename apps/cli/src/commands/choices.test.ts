@@ -49,11 +49,10 @@ describe('thermocline choices', () => {
     expect(dense.acc).toBeGreaterThan(0.6);
     expect(exact).toMatchObject({ mode: 'exact', agreement: 1, acc_difference: 0 });
     const lines = readFileSync(details, 'utf8').trimEnd().split('\n');
-    const rows = lines.map((line) => JSON.parse(line) as Record<string, never>);
+    type Row = { answer: number; modes: { dense: { chosen: number } } };
+    const rows = lines.map((line) => JSON.parse(line) as Row);
     expect(rows).toHaveLength(42);
-    const right = rows.filter(
-      ({ answer, modes }) => (modes['dense'] as { chosen: number }).chosen === answer,
-    );
+    const right = rows.filter(({ answer, modes }) => modes.dense.chosen === answer);
     expect(right.length / 42).toBeCloseTo(dense.acc, 12);
   });
 

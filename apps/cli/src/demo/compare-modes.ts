@@ -27,7 +27,7 @@ export async function compareModes(model: Model, predictors: PredictorSet): Prom
       head: [
         'mode',
         'speed',
-        'FFN per token',
+        'read per token',
         'left out',
         'value recall',
         'predicted',
@@ -40,12 +40,17 @@ export async function compareModes(model: Model, predictors: PredictorSet): Prom
   if (predicted === undefined) return;
   const { parameters, time } = predicted.whole.predictor;
   print();
+  print('  Read: FFN weights and predictors. Left out: neurons that are not computed.');
   print(
     `  The predictors have ${formatShare(parameters)} of the model's parameters and take ` +
       `${formatShare(time)} of the time of a token;`,
   );
   print(`  ${formatShare(predicted.agreement)} of the next tokens are those of dense.`);
-  print(colors.dim('  In a model this small they cost about what they save; large models gain.'));
+  print(
+    colors.dim(
+      '  This model fits the cache of a processor; larger ones gain by what they do not read.',
+    ),
+  );
 }
 
 async function evaluate(model: Model, predictors: PredictorSet) {
@@ -63,7 +68,7 @@ async function evaluate(model: Model, predictors: PredictorSet) {
 function row(score: ModeScore | ModeEvaluation): string[] {
   const { mode, decode, perplexity } = score;
   const speed = formatRate(decode?.tokensPerSecond ?? null, 'tokens/s');
-  const shown = [mode, speed, ffnPerToken(score)];
+  const shown = [mode, speed, readPerToken(score)];
   if (!('whole' in score)) return [...shown, '', '', '', perplexity.toFixed(3)];
   const { trueSparsity, predictedSparsity, recallValue, overPrediction } = score.whole;
   return [
@@ -75,10 +80,12 @@ function row(score: ModeScore | ModeEvaluation): string[] {
   ];
 }
 
-function ffnPerToken({ decode }: ModeScore): string {
+function readPerToken({ decode }: ModeScore): string {
   if (decode === null) return '';
-  const bytes = TIERS.reduce((sum, tier) => sum + decode.stats.ffnBytesRead[tier], 0);
-  return formatBytes(bytes / decode.stats.tokens);
+  const { ffnBytesRead, predictorBytes, tokens } = decode.stats;
+  const weights = TIERS.reduce((sum, tier) => sum + ffnBytesRead[tier], 0);
+  const predictors = predictorBytes.reduce((sum, bytes) => sum + bytes, 0);
+  return formatBytes((weights + predictors) / tokens);
 }
 
 function signed(percent: number): string {

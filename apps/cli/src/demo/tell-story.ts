@@ -63,11 +63,6 @@ function compare(exact: Told, dense: Told): void {
   print(
     `  ${agree(exact, dense) ? 'The same tokens' : 'Different tokens'}, with ${share} of the bytes.`,
   );
-  print(
-    colors.dim(
-      '  This model fits the cache of a processor; larger ones gain by what they do not read.',
-    ),
-  );
 }
 
 function fastest(runs: readonly Told[]): Told {
