@@ -1,6 +1,9 @@
 #include "train/samples.h"
 
+#include <algorithm>
+#include <cmath>
 #include <functional>
+#include <numeric>
 #include <random>
 
 #include "io/test_files.h"
@@ -142,6 +145,32 @@ TEST(Samples, RefusesShortFiles) {
     EXPECT_STATUS(SampleReader::Open({folder.Write("0", bytes.substr(0, n))}),
                   StatusCode::kArtifactCorrupt);
   }
+}
+
+// Whatever bytes change, the file is refused or gives rows that lie within it.
+TEST(Samples, SurvivesDamageAnywhere) {
+  const TempFolder folder;
+  const std::string bytes = RandomShard(6, 6).Bytes();
+  std::mt19937 random(1);
+  ThreadPool pool(1);
+  int opened = 0;
+  for (int round = 0; round < 2000; ++round) {
+    std::string damaged = bytes;
+    for (uint32_t i = random() % 4 + 1; i > 0; --i) {
+      damaged[random() % damaged.size()] = static_cast<char>(random());
+    }
+    const auto reader = SampleReader::Open({folder.Write("0", damaged)});
+    if (!reader.ok()) continue;
+    ++opened;
+    std::vector<uint32_t> rows(static_cast<size_t>(reader->rows()));
+    std::iota(rows.begin(), rows.end(), 0U);
+    std::vector<float> x(rows.size() * static_cast<size_t>(reader->d_model()));
+    std::vector<float> h(rows.size() * static_cast<size_t>(reader->n_ff()));
+    reader->Expand(rows, x.data(), h.data(), pool);
+    EXPECT_TRUE(std::all_of(x.begin(), x.end(), [](float v) { return std::isfinite(v); }));
+    EXPECT_TRUE(std::all_of(h.begin(), h.end(), [](float v) { return std::isfinite(v) && v >= 0; }));
+  }
+  EXPECT_GT(opened, 100);  // states and values may be any finite numbers
 }
 
 TEST(Samples, RefusesShardsWithTooManyRows) {
