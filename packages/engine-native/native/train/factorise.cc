@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "train/gemm.h"
+#include "train/gram.h"
 #include "train/symmetric_eigen.h"
 #include "util/system_memory.h"
 
@@ -69,6 +70,11 @@ class Factoriser {
     Multiply(a, b_t, result.values.data(), kernels_, pool_);
     return result;
   }
+  Rows WithItself(const Rows& a) {
+    Rows result(a.n, a.n);
+    MultiplyBySelf(a.view(), result.values.data(), kernels_, pool_);
+    return result;
+  }
   Rows ProductUntransposed(MatrixView a, MatrixView b) {
     Rows result(a.rows, b.cols);
     MultiplyUntransposed(a, b, result.values.data(), kernels_, pool_);
@@ -96,7 +102,7 @@ class Factoriser {
   // Turns the subspace towards the leading eigenvectors of C WᵀW.
   Status Turn(Rows& basis, const Running& running) {
     const Rows columns = Transposed(w_);
-    const Rows squared = Product(columns.view(), columns.view());  // WᵀW
+    const Rows squared = WithItself(columns);  // WᵀW
     for (int turn = 0; turn < kTurns; ++turn) {
       RETURN_IF_ERROR(running.Report(static_cast<double>(turn + 1) / (kTurns + 1)));
       basis = Product(basis.view(), squared.view());
@@ -111,7 +117,7 @@ class Factoriser {
   // become zero. One call leaves an error that a second one removes.
   void Orthonormalise(Rows& vectors) {
     const auto n = static_cast<size_t>(vectors.n);
-    const Rows gram = Product(vectors.view(), vectors.view());
+    const Rows gram = WithItself(vectors);
     std::vector<double> l(n * n), inverse(n * n);  // lower triangles; zero rows where dependent
     for (size_t i = 0; i < n; ++i) {
       double* const row = &l[i * n];

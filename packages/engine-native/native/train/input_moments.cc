@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "train/gemm.h"
+#include "train/gram.h"
 #include "util/system_memory.h"
 
 namespace thermocline {
@@ -57,7 +57,7 @@ Result<InputMoments> MeasureInputs(const SampleReader& samples, int64_t max_rows
     };
     pool.ParallelFor(n, centre);
     Transpose({x.data(), n, d}, x_t.data(), pool);
-    Multiply({x_t.data(), d, n}, {x_t.data(), d, n}, product.data(), kernels, pool);
+    MultiplyBySelf({x_t.data(), d, n}, product.data(), kernels, pool);
     auto add = [&](int64_t row, int) {
       kernels.add(product.data() + row * d, d, moments.covariance.data() + row * d);
     };
