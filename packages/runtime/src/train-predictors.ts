@@ -35,6 +35,7 @@ export async function trainOnCorpus(
       tokens,
       math,
       weights: ffnWeights(engine),
+      ...(context && { reading: { context } }),
       windows: () => cutWindows(source, corpus, { tokens, ...(context && { context }) }),
       corpora: corpus.sources.map(({ name, sha256 }) => ({ name, sha256, tokens: 0 })),
     });
