@@ -31,7 +31,7 @@ export async function estimate(
   const { model: info } = await describeModel(path);
   const hardware = await openMachine(options.hardware);
   const result = await estimatePlacement(info, hardware, solveOptions(options));
-  note('note: this release runs what fits in system memory, in modes dense and exact; the rest');
+  note('note: this release runs what fits in system memory, whole; the rest');
   note('is what the machine could do.');
   if (options.json) printJson({ model: path, ...estimateJson(result) });
   else for (const line of estimateLines(info, result)) print(line);
