@@ -96,6 +96,8 @@ TEST(GgufHyperparameters, ActivationKeysInOrder) {
   EXPECT_EQ(activation(bytes), "silu by llama.hidden_activation");
   bytes.String("llama.hidden_act", "relu");
   EXPECT_EQ(activation(bytes), "relu by llama.hidden_act");
+  GgufBytes twice = Minimal();
+  EXPECT_EQ(activation(twice.String("llama.hidden_act", "dReLU")), "drelu by llama.hidden_act");
   bytes.String("thermocline.activation", "silu");
   EXPECT_EQ(activation(bytes), "silu by thermocline.activation");
   GgufBytes unknown = Minimal();

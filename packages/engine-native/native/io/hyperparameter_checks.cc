@@ -26,12 +26,11 @@ std::optional<std::string> CanonicalActivation(std::string_view name) {
     return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
   });
   if (lower == "silu" || lower == "swish") return "silu";
-  if (lower == "relu" || lower == "gelu") return lower;
+  if (lower == "relu" || lower == "drelu" || lower == "gelu") return lower;
   if (lower == "gelu_new" || lower == "gelu_fast" || lower == "gelu_tanh" ||
       lower == "gelu_pytorch_tanh") {
     return "gelu_tanh";
   }
-  if (lower == "drelu" || lower == "double_relu" || lower == "dual_relu") return "drelu";
   if (lower == "relu2" || lower == "relu_squared" || lower == "relu_sqr") return "relu2";
   return std::nullopt;
 }
