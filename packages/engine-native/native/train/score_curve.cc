@@ -138,8 +138,11 @@ class Grid {
   size_t Place(float score) const {
     if (thresholds_.empty() || !(score > thresholds_.front())) return 0;
     if (score > thresholds_.back()) return thresholds_.size();
-    const float cell = (score - thresholds_.front()) * cells_per_score_;
-    size_t place = first_[static_cast<size_t>(std::min(cell, static_cast<float>(kCells - 1)))];
+    size_t place = 0;
+    if (cells_per_score_ > 0) {
+      const float cell = (score - thresholds_.front()) * cells_per_score_;
+      place = first_[static_cast<size_t>(std::min(cell, static_cast<float>(kCells - 1)))];
+    }
     while (place > 0 && thresholds_[place - 1] >= score) --place;
     while (thresholds_[place] < score) ++place;
     return place;
@@ -148,7 +151,7 @@ class Grid {
  private:
   static constexpr int64_t kCells = 4096;
   std::vector<float> thresholds_;
-  float cells_per_score_ = 0;
+  float cells_per_score_ = 0;  // 0: no table
   std::array<uint32_t, kCells> first_{};
 };
 
