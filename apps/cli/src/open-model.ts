@@ -41,7 +41,12 @@ export async function openModel(
   options: ModelOptions,
   signal?: AbortSignal,
 ): Promise<Model> {
-  const { mode, maxLoss } = options;
+  const { mode, maxLoss, recall, sparsity } = options;
+  if (mode === 'auto' && (recall ?? sparsity) !== undefined) {
+    throw new UsageError(
+      '--mode auto chooses where the predictors run too: leave --recall and --sparsity out.',
+    );
+  }
   if (maxLoss !== undefined && mode !== 'auto') {
     throw new UsageError('--max-loss is the bound of --mode auto: give both.');
   }

@@ -1,7 +1,8 @@
 import { type Mode, PipelineError } from '@thermocline/contracts';
 import type { Model } from './model.js';
+import { requireNotAborted } from './require-not-aborted.js';
 import { median } from './statistics.js';
-import { namedLoss, type OperatingPoint } from './use-predictors.js';
+import { type LoadedPredictors, namedLoss, type OperatingPoint } from './use-predictors.js';
 
 const ROUNDS = 3;
 const PROMPT_TOKENS = 8;
@@ -71,13 +72,9 @@ export async function chooseMode(
 function listCandidates({ info, predictors }: Model): ModeCandidate[] {
   return info.modes.flatMap((mode): ModeCandidate[] => {
     if (mode === 'dense' || mode === 'exact') return [{ mode, loss: 0, tokensPerSecond: null }];
-    const measured = (predictors?.made.measured ?? []).filter((loss) => loss.mode === mode);
-    return measured.flatMap(({ recall, sparsity }) => {
-      const point = {
-        ...(sparsity === undefined && recall !== undefined && { recall }),
-        ...(sparsity !== undefined && { sparsity }),
-      };
-      const loss = predictors && namedLoss({ ...predictors, point }, mode);
+    if (predictors === null) return [];
+    return pointsOf(predictors, mode).flatMap((point) => {
+      const loss = namedLoss({ ...predictors, point }, mode);
       return loss
         ? [{ mode, ...point, loss: Math.max(0, loss.change), tokensPerSecond: null }]
         : [];
@@ -85,21 +82,32 @@ function listCandidates({ info, predictors }: Model): ModeCandidate[] {
   });
 }
 
+/** Where a set was measured in a mode; no recall and no sparsity: as it was made. */
+function pointsOf({ made }: LoadedPredictors, mode: Mode): OperatingPoint[] {
+  const measured = (made.measured ?? []).filter((loss) => loss.mode === mode);
+  return measured.map(({ recall, sparsity }) => {
+    if (sparsity !== undefined) return { sparsity };
+    return recall === undefined ? {} : { recall };
+  });
+}
+
 /** Of one mode, the point that computes least is the fastest: that of the highest loss allowed. */
 function cheapestOfEachMode(candidates: readonly ModeCandidate[]): ModeCandidate[] {
-  const computesLess = (a: ModeCandidate, b: ModeCandidate) =>
-    (a.sparsity ?? -(a.recall ?? 0)) > (b.sparsity ?? -(b.recall ?? 0));
   const best = new Map<Mode, ModeCandidate>();
   for (const candidate of candidates) {
     const other = best.get(candidate.mode);
-    if (other === undefined || computesLess(candidate, other)) best.set(candidate.mode, candidate);
+    if (other === undefined || candidate.loss > other.loss) best.set(candidate.mode, candidate);
   }
   return [...best.values()];
 }
 
 async function adopt(model: Model, { mode, recall, sparsity }: ModeCandidate): Promise<void> {
-  if (recall !== undefined) await model.movePredictors({ recall });
-  if (sparsity !== undefined) await model.movePredictors({ sparsity });
+  if (model.predictors !== null) {
+    await model.movePredictors({
+      ...(recall !== undefined && { recall }),
+      ...(sparsity !== undefined && { sparsity }),
+    });
+  }
   model.defaultMode = mode;
 }
 
@@ -118,6 +126,6 @@ async function decodeSpeed(
     ignoreEos: true,
     ...(signal && { signal }),
   }).result;
-  signal?.throwIfAborted();
+  requireNotAborted(signal);
   return (1000 * decode.tokens) / decode.timeMs;
 }

@@ -1,6 +1,7 @@
 import type { MeasuredLoss, Mode, PredictorSet } from '@thermocline/contracts';
 import { evaluatePerplexity } from './evaluate-perplexity.js';
 import type { Model } from './model.js';
+import { requireNotAborted } from './require-not-aborted.js';
 import type { OperatingPoint } from './use-predictors.js';
 
 export interface MeasureLossOptions {
@@ -20,7 +21,8 @@ export interface MeasureLossOptions {
  *
  * @param made - a set for this model, with thresholds as it was made
  * @param text - not what the set was trained on
- * @throws PipelineError as `evaluatePerplexity` and `Model.usePredictors`
+ * @throws PipelineError as `evaluatePerplexity` and `Model.usePredictors`; `ABORTED`, also where a part
+ * of the text was read
  *
  * @example
  * const measured = await measureLoss(model, set, heldOut, { points: [{ recall: 0.95 }] });
@@ -43,7 +45,7 @@ export async function measureLoss(
       onProgress: (part, whole) => onProgress?.((done + part / whole) / runs),
     });
     // A part of the text would be compared with the whole of it.
-    signal?.throwIfAborted();
+    requireNotAborted(signal);
     done += 1;
     return result;
   };

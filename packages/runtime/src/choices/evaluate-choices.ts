@@ -1,6 +1,7 @@
 import { isPipelineError, type Mode, PipelineError, type StepStats } from '@thermocline/contracts';
 import { resolveMode } from '../mode.js';
 import type { Model } from '../model.js';
+import { requireNotAborted } from '../require-not-aborted.js';
 import { type ChoiceOutcome, type ChoiceScore, ChoiceTally, toOutcome } from './choice-figures.js';
 import { ChoiceScorer } from './choice-scorer.js';
 import { type ChoiceTask, choiceLengths, choiceTexts, unconditionalTexts } from './choice-task.js';
@@ -149,10 +150,7 @@ async function encodeTasks(
   if (tasks.length === 0) throw invalid('tasks', 'there are none');
   const encoded: EncodedTask[] = [];
   for (const [index, task] of tasks.entries()) {
-    if (signal?.aborted) {
-      const reason = 'the evaluation was aborted';
-      throw new PipelineError('ABORTED', `${reason}.`, { reason });
-    }
+    requireNotAborted(signal);
     checkTask(task, index);
     const encode = (texts: ReturnType<typeof choiceTexts>) =>
       Promise.all(texts.map((text) => encodeChoice(engine, text, info.context)));
