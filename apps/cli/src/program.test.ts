@@ -59,6 +59,8 @@ describe('thermocline', () => {
     [['logits', '-p', 'x', '--tokens', '1'], /either --prompt TEXT or --tokens/],
     [['logits', '--tokens', '1,two'], /whole number/],
     [['eval'], /--text <file>' not specified/],
+    [['run', '-p', 'x', '--max-loss', '1%'], /bound of --mode auto/],
+    [['run', '-p', 'x', '--mode', 'auto', '--recall', '0.9'], /leave --recall and --sparsity out/],
   ])('calls %j wrong usage', async (args, message) => {
     const { code, stdout, stderr } = await runCli(args);
     expect(code).toBe(2);
@@ -75,7 +77,7 @@ describe('thermocline', () => {
     [['run', '-p', 'x', '--ram', '1024TiB'], /the machine has .*Lower the budget/],
     [['run', '-p', 'x', '--ram', '1MiB'], /OUT_OF_MEMORY/],
     [['run', '-p', 'x', '--mode', 'predicted'], /needs a predictor set.*runs in: .*exact/],
-    [['run', '-p', 'x', '--mode', 'threshold'], /needs calibrated thresholds/],
+    [['run', '-p', 'x', '--mode', 'threshold'], /needs a predictor set of gates/],
     [['run', '-p', 'One two three four five', '--context', '4'], /CONTEXT_OVERFLOW/],
     [['logits', '--tokens', '1,4096'], /4096/],
     [['eval', '--text', BIN, '--context', '100000', '--tokens', '9'], /shorter --context/],

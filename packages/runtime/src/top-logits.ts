@@ -1,6 +1,7 @@
 import { type Mode, PipelineError } from '@thermocline/contracts';
-import { resolveMode } from './mode.js';
+import { requireNamedLoss, resolveMode } from './mode.js';
 import type { Model } from './model.js';
+import type { NamedLoss } from './use-predictors.js';
 
 export interface TopLogitsOptions {
   mode?: Mode;
@@ -15,6 +16,8 @@ export interface TopLogits {
   tokens: number[];
   top: { id: number; text: string; logit: number }[];
   mode: Mode;
+  /** What the mode is known to lose; `null` where nothing is lost, or nothing was measured. */
+  loss: NamedLoss | null;
 }
 
 /**
@@ -34,6 +37,7 @@ export async function topLogits(
 ): Promise<TopLogits> {
   const { top: count = 10, signal } = options;
   const mode = resolveMode(model.info, options.mode);
+  const loss = requireNamedLoss(model, mode);
   const tokens = await model.promptTokens(prompt);
   if (tokens.length === 0) {
     const reason = 'there is no token to evaluate; give a text or token ids';
@@ -51,7 +55,7 @@ export async function topLogits(
     return { id, text, logit: logits[id] as number };
   };
   const top = await Promise.all(highest(logits, count).map(describe));
-  return { tokens: [...tokens], top, mode };
+  return { tokens: [...tokens], top, mode, loss };
 }
 
 /** Indices of the highest values, highest first. */

@@ -1,4 +1,5 @@
 import type { ChoiceEvaluation, ChoiceResult, Estimate, Model } from '@thermocline/runtime';
+import { lossJson } from '../loss-json.js';
 
 /** What `choices --json` prints; accuracies are called as in the harness. */
 export function choicesJson({ info }: Model, result: ChoiceEvaluation) {
@@ -13,6 +14,7 @@ export function choicesJson({ info }: Model, result: ChoiceEvaluation) {
     aborted,
     modes: scores.map((score) => ({
       mode: score.mode,
+      measured_loss: lossJson(score.loss),
       ...estimateJson('acc', score.accuracy),
       ...estimateJson('acc_norm', score.accuracyNorm),
       ...(score.accuracyMutual && estimateJson('acc_mutual_info', score.accuracyMutual)),

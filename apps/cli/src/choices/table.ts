@@ -1,5 +1,6 @@
 import type { ChoiceEvaluation, Estimate } from '@thermocline/runtime';
 import { formatCount, formatRate, formatShare, plural } from '../format.js';
+import { lossLine } from '../loss-line.js';
 import { table } from '../table.js';
 import { colors, errorColors, note, print } from '../terminal.js';
 
@@ -31,6 +32,7 @@ export function showChoices(result: ChoiceEvaluation): void {
   ]);
   const right = head.map((_, i) => i).slice(1);
   print(table(rows, { head: head.map((text) => colors.dim(text)), right }));
+  for (const { loss } of scores) if (loss) note(lossLine(loss));
   const { tokens, timeMs } = scores.reduce(
     (sum, { stats }) => ({ tokens: sum.tokens + stats.tokens, timeMs: sum.timeMs + stats.timeMs }),
     { tokens: 0, timeMs: 0 },

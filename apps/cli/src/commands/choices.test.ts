@@ -13,6 +13,7 @@ const share = z.number().min(0).max(1);
 const error = z.number().nonnegative().nullable();
 const score = z.strictObject({
   mode: z.enum(['dense', 'exact']),
+  measured_loss: z.null(),
   acc: share,
   acc_stderr: error,
   acc_norm: share,

@@ -7,6 +7,7 @@ import { DEMO, runCli, runJson } from '../testing/run-cli.js';
 const shape = z.strictObject({
   model: z.string(),
   mode: z.enum(['dense', 'exact']),
+  measured_loss: z.null(),
   context: z.literal(512),
   context_source: z.string(),
   tokens: z.array(z.number().int()),

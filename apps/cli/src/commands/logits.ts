@@ -1,6 +1,8 @@
 import { topLogits } from '@thermocline/runtime';
 import { bar } from '../bars.js';
 import { Interrupt } from '../interrupt.js';
+import { lossJson } from '../loss-json.js';
+import { lossLine } from '../loss-line.js';
 import { askedMode, type ModelOptions, openModel } from '../open-model.js';
 import { colors, note, oneLine, print, printJson } from '../terminal.js';
 import { UsageError } from '../usage-error.js';
@@ -29,6 +31,7 @@ export async function logits(path: string | undefined, options: LogitsOptions): 
     printJson({
       model: model.info.name,
       mode: result.mode,
+      measured_loss: lossJson(result.loss),
       context: model.info.context,
       context_source: model.info.contextSource,
       tokens: result.tokens,
@@ -36,6 +39,7 @@ export async function logits(path: string | undefined, options: LogitsOptions): 
     });
     return;
   }
+  if (result.loss) note(lossLine(result.loss));
   note(`after the ${result.tokens.length} tokens ${result.tokens.join(' ')}`);
   const [highest, lowest] = [result.top[0]?.logit ?? 0, result.top.at(-1)?.logit ?? 0];
   const span = highest - lowest || 1;

@@ -9,6 +9,7 @@ import { layerBars } from '../bars.js';
 import { closingLine } from '../closing-line.js';
 import { EXIT } from '../exit-codes.js';
 import { Interrupt } from '../interrupt.js';
+import { lossJson } from '../loss-json.js';
 import { lossLine } from '../loss-line.js';
 import { openModel } from '../open-model.js';
 import { generateOptions, type SamplingFlags } from '../sampling.js';
@@ -76,7 +77,7 @@ function runJson(
     model: info.name,
     path: info.path,
     mode: result.mode,
-    measured_loss: lossJson(result),
+    measured_loss: lossJson(result.loss),
     threads: info.threads,
     kernels: info.kernels,
     context: info.context,
@@ -96,17 +97,6 @@ function runJson(
     ffn_active_ratio_per_layer: summary.layerActiveRatios,
     tiers: tiersJson(result, summary),
     notices: info.notices,
-  };
-}
-
-function lossJson({ loss }: ModelResult) {
-  if (loss === null) return null;
-  return {
-    perplexity: loss.perplexity,
-    dense_perplexity: loss.densePerplexity,
-    change: loss.change,
-    tokens: loss.tokens,
-    interpolated: loss.interpolated,
   };
 }
 

@@ -1,7 +1,8 @@
 import { isPipelineError, type Mode, PipelineError, type StepStats } from '@thermocline/contracts';
-import { resolveMode } from '../mode.js';
+import { requireNamedLoss, resolveMode } from '../mode.js';
 import type { Model } from '../model.js';
 import { requireNotAborted } from '../require-not-aborted.js';
+import { type NamedLoss, namedLoss } from '../use-predictors.js';
 import { type ChoiceOutcome, type ChoiceScore, ChoiceTally, toOutcome } from './choice-figures.js';
 import { ChoiceScorer } from './choice-scorer.js';
 import { type ChoiceTask, choiceLengths, choiceTexts, unconditionalTexts } from './choice-task.js';
@@ -48,14 +49,19 @@ export interface ChoiceEvaluation {
   bos: boolean;
   aborted: boolean;
   /** The mode that the others are compared with comes first. */
-  scores: (ChoiceScore & { stats: StepStats })[];
+  scores: (ChoiceScore & {
+    stats: StepStats;
+    /** What the mode is known to lose in perplexity; `null` where nothing is, or nothing was measured. */
+    loss: NamedLoss | null;
+  })[];
 }
 
 /**
  * Answers multiple-choice questions as EleutherAI's harness does: the choice with the highest
  * log-likelihood after the context (`accuracy`), or the highest per character of the choice
  * (`accuracyNorm`). All modes answer the same tasks in one run, so that they are compared task by
- * task. Contexts that are too long lose tokens on the left, and are counted.
+ * task. Contexts that are too long lose tokens on the left, and are counted. Mode `threshold` runs only
+ * where its cost was measured, or beside `dense`, which measures it.
  *
  * @throws PipelineError `INVALID_ARGUMENT` naming the task, `CONTEXT_OVERFLOW`, `MODE_UNSUPPORTED`,
  * `OUT_OF_MEMORY`, `ABORTED`
@@ -71,6 +77,7 @@ export async function evaluateChoices(
   options: EvaluateChoicesOptions = {},
 ): Promise<ChoiceEvaluation> {
   const modes = orderModes(model, options.modes);
+  const losses = modes.map((mode) => lossOf(model, mode, modes.includes('dense')));
   const encoded = await encodeTasks(model, tasks.slice(0, limitOf(options)), options);
   const tally = new ChoiceTally(modes);
   const lanes = await openLanes(model, modes, encoded);
@@ -103,9 +110,11 @@ export async function evaluateChoices(
     context: info.context,
     bos: info.addsBos && info.bos !== null,
     aborted,
-    scores: tally
-      .scores()
-      .map((score, i) => ({ ...score, stats: (lanes[i] as Lane).scorer.stats })),
+    scores: tally.scores().map((score, i) => ({
+      ...score,
+      stats: (lanes[i] as Lane).scorer.stats,
+      loss: losses[i] ?? null,
+    })),
   };
 }
 
@@ -135,6 +144,12 @@ function orderModes({ info }: Model, asked: readonly Mode[] | undefined): Mode[]
   const modes = [...new Set((asked ?? [info.defaultMode]).map((mode) => resolveMode(info, mode)))];
   if (modes.length === 0) throw invalid('modes', 'names no mode');
   return modes.sort((a, b) => Number(b === 'dense') - Number(a === 'dense'));
+}
+
+/** Beside `dense` what a mode costs is measured here; alone it has to be known. */
+function lossOf(model: Model, mode: Mode, besideDense: boolean): NamedLoss | null {
+  if (!besideDense || model.predictors === null) return requireNamedLoss(model, mode);
+  return namedLoss(model.predictors, mode);
 }
 
 function limitOf({ limit = Number.POSITIVE_INFINITY }: EvaluateChoicesOptions): number {
