@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import type { SamplePass } from './plan-passes.js';
-import { damaged, type WorkFolder } from './work-folder.js';
+import { damaged, removeSamples, type WorkFolder } from './work-folder.js';
 
 /** What samples are for. */
 export const PARTS = ['train', 'heldOut'] as const;
@@ -8,6 +8,9 @@ export type Part = (typeof PARTS)[number];
 
 /** How far a pass has come. */
 export interface Progress {
+  /** Of the pass it belongs to. */
+  layers: number[];
+  tokens: number;
   complete: boolean;
   /** Σ written. */
   bytes: number;
@@ -16,16 +19,22 @@ export interface Progress {
 
 const progressFile = (pass: SamplePass) => join('samples', pass.name, 'collected.json');
 
-/** How far an earlier call came. */
+/**
+ * How far an earlier call came. With another size of the cache a pass of the same name may be for
+ * other layers or fewer tokens: its samples go, and it begins anew.
+ */
 export async function readProgress(folder: WorkFolder, pass: SamplePass): Promise<Progress> {
   const file = progressFile(pass);
   const saved = await folder.readJson(file);
   const empty = () => ({ windows: 0, rows: 0, files: [] as number[] });
-  if (saved === undefined) {
-    return { complete: false, bytes: 0, parts: { train: empty(), heldOut: empty() } };
+  if (saved !== undefined && !isProgress(saved)) {
+    throw damaged(join(folder.path, file), 'is not what a trainer writes');
   }
-  if (isProgress(saved)) return saved;
-  throw damaged(join(folder.path, file), 'is not what a trainer writes');
+  const { layers, tokens } = pass;
+  if (saved?.tokens === tokens && saved.layers.join() === layers.join()) return saved;
+  if (saved !== undefined) await removeSamples(folder, pass.name);
+  const parts = { train: empty(), heldOut: empty() };
+  return { layers, tokens, complete: false, bytes: 0, parts };
 }
 
 export async function saveProgress(
@@ -38,8 +47,9 @@ export async function saveProgress(
 
 function isProgress(value: unknown): value is Progress {
   const isCount = (number: unknown) => Number.isSafeInteger(number) && (number as number) >= 0;
-  const { complete, bytes, parts } = (value ?? {}) as Partial<Progress>;
-  if (typeof complete !== 'boolean' || !isCount(bytes)) return false;
+  const { layers, tokens, complete, bytes, parts } = (value ?? {}) as Partial<Progress>;
+  if (typeof complete !== 'boolean' || !isCount(bytes) || !isCount(tokens)) return false;
+  if (!Array.isArray(layers) || !layers.every(isCount)) return false;
   return PARTS.every((part) => {
     const { windows, rows, files } = parts?.[part] ?? {};
     return isCount(windows) && isCount(rows) && Array.isArray(files) && files.every(isCount);

@@ -156,7 +156,7 @@ function requireEnough(run: TrainRun, { parts }: Progress): void {
     train.rows === 0
       ? 'holds no tokens to train on'
       : `gives ${train.windows} windows, too few to hold any out; predictors need at least ${HELD_OUT_EVERY}`;
-  const message = `${path} ${reason}. Name more text, or cut it into shorter windows (--context).`;
+  const message = `${path} ${reason}. Name more text, or cut it into shorter windows (--window).`;
   throw new PipelineError('CORPUS_INVALID', message, { path, reason });
 }
 

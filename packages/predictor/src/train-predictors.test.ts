@@ -270,6 +270,27 @@ describe('a checkpoint', () => {
     expect(existsSync(checkpoint.path)).toBe(false);
   });
 
+  it('goes on with another size of the cache, to the same bits', async () => {
+    const options = { ...GENEROUS, widths: [32, 32, 32], tokens: 768 };
+    const whole = await train(options);
+    const failing = () =>
+      stopping(1, () => {
+        throw new Error('the power went');
+      });
+    // 300,000 bytes hold the samples of some layers at once; 8 GiB those of all.
+    for (const [before, after] of [
+      [300_000, undefined],
+      [undefined, 300_000],
+    ]) {
+      const cache = (cacheBytes?: number) => (cacheBytes === undefined ? {} : { cacheBytes });
+      const checkpoint = { path: join(folder, `cache-${before}`) };
+      const first = train({ ...options, ...cache(before), checkpoint, math: failing() });
+      await expect(first).rejects.toThrow('the power went');
+      const set = await train({ ...options, ...cache(after), checkpoint });
+      expect(set.layers).toEqual(whole.layers);
+    }
+  });
+
   it('keeps finished layers when it is aborted, and says where', async () => {
     const checkpoint = { path: join(folder, 'aborted'), keepSamples: true };
     const abort = new AbortController();
@@ -298,6 +319,11 @@ describe('a checkpoint', () => {
     await expect(train(options, tinyModel(silu))).rejects.toMatchObject(mismatch('another model'));
     const corpora = [{ name: 'a', sha256: '0'.repeat(64), tokens: 3 }];
     await expect(train({ ...options, corpora })).rejects.toMatchObject(mismatch('another corpus'));
+    const signs = { kind: 'signs', checkpoint: { path: join(folder, 'signs') } } as const;
+    await train(signs);
+    await expect(train({ ...signs, everyLayer: true })).rejects.toMatchObject(
+      mismatch('every_layer false, not true'),
+    );
     writeFileSync(join(checkpoint.path, 'layer-1.safetensors'), 'x');
     await expect(train(options)).rejects.toMatchObject({
       code: 'ARTIFACT_CORRUPT',
@@ -355,6 +381,9 @@ describe('what cannot be trained', () => {
     expect(await refused({ widths: [32] })).toMatch(/widths must be 3 numbers/);
     expect(await refused({ widths: [32, 33, 32] })).toMatch(/widths\[1\] must be a multiple of 32/);
     expect(await refused({ kind: 'signs', widths: [32, 32, 32] })).toMatch(/widths are for kinds/);
+    expect(await refused({ kind: 'gate', budget: { share: 0.1 } })).toMatch(/budget is for kinds/);
+    expect(await refused({ kind: 'signs', type: 'Q4_0' })).toMatch(/type is for kinds/);
+    expect(await refused({ kind: 'factorised', epochs: 2 })).toMatch(/epochs are for kind/);
     expect(await refused({ tokens: 0 })).toMatch(/tokens must be a whole number/);
     expect(await refused({ budget: { share: 2 } })).toMatch(/budget.share must lie/);
     expect(await refused({ overPrediction: 0.5 })).toMatch(/overPrediction must lie/);

@@ -26,6 +26,9 @@ const DEFAULT_CACHE_BYTES = 8 * 2 ** 30;
 /** Models with fewer weights are dominated by their tables, and predictors are cheap beside those. */
 const LARGE_MODEL = 1e9;
 
+const LOW_RANK: readonly PredictorKind[] = ['trained', 'factorised'];
+const LOW_RANK_OPTIONS = ['widths', 'budget', 'type', 'overPrediction'] as const;
+
 /** What is wanted: value recall, or the share of neurons that are left out. */
 export type Target = { recall: number } | { sparsity: number };
 
@@ -78,7 +81,8 @@ export function planTraining(
   if (kind !== 'trained' && options.weights === undefined) {
     throw invalidOption('weights', `are needed for kind "${kind}", which is made of them`);
   }
-  checkWidths(options.widths, model, kind);
+  checkUsed(options, kind);
+  checkWidths(options.widths, model);
   const target = chooseTarget(model, kind, options);
   const tokens = checkWhole('tokens', options.tokens ?? DEFAULT_TOKENS, 1, 2 ** 40);
   const statistics = profile.layers.map(layerStatistics);
@@ -113,14 +117,15 @@ export function planTraining(
 function settingsOf(run: Omit<TrainRun, 'settings'>): Record<string, unknown> {
   const { kind, lookahead, type, target, overPrediction, budget, tokens, options, profile } = run;
   const { everyLayer = false, widths, epochs, seed = 0, corpora = [] } = options;
-  const ranked = kind === 'trained' || kind === 'factorised';
+  const ranked = LOW_RANK.includes(kind);
   return {
     kind,
     lookahead,
     ...target,
     tokens,
     ...options.reading,
-    ...(ranked && { type, budget, over_prediction: overPrediction, every_layer: everyLayer }),
+    ...(ranked && { type, budget, over_prediction: overPrediction }),
+    ...(kind !== 'gate' && { every_layer: everyLayer }),
     ...(widths && { widths: [...widths] }),
     ...(kind === 'trained' && { epochs: epochs ?? 'default', seed }),
     weights: options.weights !== undefined,
@@ -166,11 +171,22 @@ function chooseTarget(
   return { recall: DEFAULT_RECALL };
 }
 
-function checkWidths(widths: TrainOptions['widths'], model: ModelInfo, kind: PredictorKind): void {
-  if (widths === undefined) return;
-  if (kind !== 'trained' && kind !== 'factorised') {
-    throw invalidOption('widths', `are for kinds "trained" and "factorised", not "${kind}"`);
+/** An option that does nothing for a kind is a mistake of whoever gave it. */
+function checkUsed(options: TrainOptions, kind: PredictorKind): void {
+  const unused = LOW_RANK.includes(kind)
+    ? undefined
+    : LOW_RANK_OPTIONS.find((name) => options[name] !== undefined);
+  if (unused !== undefined) {
+    const verb = unused === 'widths' ? 'are' : 'is';
+    throw invalidOption(unused, `${verb} for kinds "trained" and "factorised", not "${kind}"`);
   }
+  if (options.epochs !== undefined && kind !== 'trained') {
+    throw invalidOption('epochs', `are for kind "trained", not "${kind}"`);
+  }
+}
+
+function checkWidths(widths: TrainOptions['widths'], model: ModelInfo): void {
+  if (widths === undefined) return;
   if (widths.length !== model.layers) {
     throw invalidOption('widths', `must be ${model.layers} numbers, one for each layer`);
   }
