@@ -20,8 +20,9 @@ export interface Progress {
 const progressFile = (pass: SamplePass) => join('samples', pass.name, 'collected.json');
 
 /**
- * How far an earlier call came. With another size of the cache a pass of the same name may be for
- * other layers or fewer tokens: its samples go, and it begins anew.
+ * How far an earlier call came. Samples that were collected to choose widths may be of more layers
+ * than then get a predictor. With another size of the cache a pass of the same name may be for more
+ * layers or other tokens: its samples go, and it begins anew.
  */
 export async function readProgress(folder: WorkFolder, pass: SamplePass): Promise<Progress> {
   const file = progressFile(pass);
@@ -31,7 +32,9 @@ export async function readProgress(folder: WorkFolder, pass: SamplePass): Promis
     throw damaged(join(folder.path, file), 'is not what a trainer writes');
   }
   const { layers, tokens } = pass;
-  if (saved?.tokens === tokens && saved.layers.join() === layers.join()) return saved;
+  if (saved?.tokens === tokens && layers.every((layer) => saved.layers.includes(layer))) {
+    return saved.complete ? saved : { ...saved, layers };
+  }
   if (saved !== undefined) await removeSamples(folder, pass.name);
   const parts = { train: empty(), heldOut: empty() };
   return { layers, tokens, complete: false, bytes: 0, parts };

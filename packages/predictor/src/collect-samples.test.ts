@@ -24,6 +24,7 @@ async function collect(
   tiny: TinyOptions = {},
   path = join(folder, String(count++)),
   windows = WINDOWS,
+  layers = [0, 1, 2],
 ) {
   const model = tinyModel(tiny);
   const profile = await tinyModel({ ...tiny, onWindow: () => {} }).profile(windows);
@@ -31,7 +32,7 @@ async function collect(
   const run = planTraining(model, profile, { ...given, checkpoint: { path } });
   const work = await openWorkFolder(run);
   try {
-    const passes = planPasses(run, [0, 1, 2]);
+    const passes = planPasses(run, layers);
     const pass = passes[0] as SamplePass;
     return { path, run, passes, pass, samples: await collectSamples(run, work, pass) };
   } finally {
@@ -136,6 +137,23 @@ describe('collectSamples', () => {
     }
     expect(resumed.samples.of(2, OWN).train.files).toHaveLength(2);
     expect(resumed.samples.of(2, OWN, { train: 2000 }).train.files).toHaveLength(1);
+  });
+
+  it('reads nothing again for some of the layers, and everything for more', async () => {
+    const path = join(folder, 'fewer');
+    let read = 0;
+    const counting: TinyOptions = { onWindow: () => void read++ };
+    const rows = async (layers: number[]) => {
+      const { samples } = await collect({}, counting, path, WINDOWS, layers);
+      const last = layers.at(-1) as number;
+      return (await readSamples(samples.of(last, OWN).train)).length;
+    };
+    const all = await rows([1, 2]);
+    expect(read).toBe(WINDOWS.length);
+    expect(await rows([2])).toBe(all);
+    expect(read).toBe(WINDOWS.length);
+    expect(await rows([0, 1])).toBe(all);
+    expect(read).toBe(2 * WINDOWS.length);
   });
 
   it('reads less, and says so, when a layer does not fit the cache', async () => {
