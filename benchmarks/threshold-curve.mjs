@@ -23,8 +23,8 @@ if (!existsSync(values.model)) {
   process.exit(0);
 }
 const tokens = Number(values.tokens);
-await using model = await loadModel(values.model);
-await using corpus = await openCorpus([{ path: demoTrainingText() }]);
+const model = await loadModel(values.model);
+const corpus = await openCorpus([{ path: demoTrainingText() }]);
 const text = readFileSync(demoTexts()[0]?.path ?? '', 'utf8');
 
 const profile = await model.profile(corpus, { tokens });
@@ -56,3 +56,5 @@ for (const sparsity of SPARSITIES) {
 }
 printTable(rows);
 console.log(`written: ${writeResults('threshold-curve', rows)}`);
+await corpus.close();
+await model.close();
