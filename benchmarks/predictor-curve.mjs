@@ -12,7 +12,7 @@ import { cutWindows, openCorpus, profileModel } from '@thermocline/profiler';
 import { demoModel } from './lib/models.mjs';
 import { printTable, writeResults } from './lib/results.mjs';
 
-const OVER_PREDICTIONS = [1.1, 1.2, 1.3, 1.4, 1.6, 2];
+const OVER_PREDICTIONS = [1.1, 1.2, 1.3, 1.4, 1.6, 2, 3, 4];
 const HELD_OUT_TOKENS = 16_384;
 
 const { values } = parseArgs({
