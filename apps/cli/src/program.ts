@@ -204,6 +204,8 @@ function addTrain(program: Command): void {
         'gate',
       ]),
     )
+    .option('--recall <share>', 'value recall to calibrate for (default: 0.985)', share)
+    .option('--sparsity <share>', 'kind gate: neurons to leave out instead', share)
     .option('--budget <size>', 'of all predictors: a size such as 200MiB, or a share such as 6%')
     .option('--lookahead', 'predict from the layer before, which leaves time to fetch')
     .addOption(
@@ -225,7 +227,8 @@ function addTrain(program: Command): void {
     .option('--keep-samples', 'leave them there')
     .option('--restart', 'forget the progress of an earlier call')
     .action(async (model, options) => (await import('./commands/train.js')).train(model, options));
-  withJson(withModel(train));
+  // It computes in the mode that shows everything, with no predictors but those it makes.
+  withJson(withLoading(train));
 
   const imported = train
     .command('import <PATH...>')

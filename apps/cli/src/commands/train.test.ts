@@ -32,6 +32,7 @@ describe('thermocline train', { timeout: 300_000 }, () => {
   it('writes a set that carries what it loses, and leaves nothing beside it', async () => {
     const set = await readPredictorSet(SET);
     expect(set.layers.map(({ kind }) => kind)).toContain('factorised');
+    expect(set.corpora).toMatchObject([{ name: 'training.txt', tokens: 12_288 }]);
     const [made, ...points] = set.measured ?? [];
     expect(made).toMatchObject({ mode: 'predicted', tokens: 1024 });
     expect((made?.perplexity as number) / (made?.densePerplexity as number)).toBeLessThan(1.05);
@@ -59,6 +60,11 @@ describe('thermocline train', { timeout: 300_000 }, () => {
     };
     expect(await usage(['train', '--corpus', TRAINING], /--profile FILE/)).toBe(2);
     expect(await usage(['train', '--profile', PROFILE], /--corpus FILE/)).toBe(2);
+    expect(await usage([...TRAIN, '--predictors', SET], /unknown option '--predictors'/)).toBe(2);
+    expect(await usage([...TRAIN, '--mode', 'auto'], /unknown option '--mode'/)).toBe(2);
+    const toTest = [...TRAIN, '--test', join(folder, 'no-such-text.txt')];
+    expect(await usage(toTest, /^error: [^\n]*no-such-text.txt: there is no such file/)).toBe(1);
+    expect(existsSync(join(folder, 'none.partial'))).toBe(false);
     const forOpt = ['train', OPT, '--profile', PROFILE, '--corpus', TRAINING];
     expect(await usage(forOpt, /ARTIFACT_MODEL_MISMATCH/)).toBe(1);
     expect(existsSync(join(folder, 'none'))).toBe(false);

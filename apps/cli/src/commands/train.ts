@@ -41,8 +41,10 @@ export async function train(path: string | undefined, flags: TrainingFlags): Pro
 
   const profile = await readActivationProfile(profilePath);
   await using corpus = await lookThrough(inputs, flags, signal);
+  // Read now: a text that is not there is better missed before training than after.
+  const test = flags.test === undefined ? undefined : await readCorpus(callerPath(flags.test));
   // What is asked of predictors here is asked of those to be made.
-  const { predictors: _, recall: _r, sparsity: _s, ...modelFlags } = flags;
+  const { recall: _r, sparsity: _s, ...modelFlags } = flags;
   await using model = await openModel(path, modelFlags, signal);
   const start = performance.now();
   try {
@@ -55,7 +57,13 @@ export async function train(path: string | undefined, flags: TrainingFlags): Pro
       },
       signal,
     });
-    const set = await measure(model, made, await testText(model, corpus, flags), flags, signal);
+    const set = await measure(
+      model,
+      made,
+      test ?? (await heldOutText(model, corpus, flags)),
+      flags,
+      signal,
+    );
     await deliverPredictors(output, set, flags.json, (performance.now() - start) / 1000);
     if (!flags.keepSamples) await removeTrainingFolder(folder);
   } catch (error) {
@@ -107,13 +115,12 @@ async function measure(
   });
 }
 
-/** What the loss is measured on: the text that was named, or what training held out. */
-async function testText(
+/** What training held out: the loss is measured on it where no text was named. */
+function heldOutText(
   model: Model,
   corpus: Corpus,
-  { test, tokens, window }: TrainingFlags,
-): Promise<string | Int32Array> {
-  if (test !== undefined) return readCorpus(callerPath(test));
+  { tokens, window }: TrainingFlags,
+): Promise<Int32Array> {
   return heldOutTokens(model, corpus, { tokens, ...(window !== undefined && { context: window }) });
 }
 

@@ -3,7 +3,8 @@ import type { ModelOptions } from '../open-model.js';
 import { share } from '../options.js';
 
 /** The options of `train`. `--recall` and `--sparsity` say what to train for. */
-export interface TrainingFlags extends ModelOptions {
+export interface TrainingFlags
+  extends Omit<ModelOptions, 'mode' | 'maxLoss' | 'predictors' | 'context'> {
   profile?: string;
   corpus?: string[];
   output?: string;
