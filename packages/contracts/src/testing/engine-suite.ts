@@ -248,6 +248,7 @@ export function engineSuite(name: string, options: EngineSuiteOptions): void {
       await expectCode('CLOSED', () => own.tokenize('a'));
       await expectCode('CLOSED', () => own.step([{ session, tokens: [1] }]));
       await expectCode('CLOSED', () => own.setPlan(null));
+      await expectCode('CLOSED', () => own.setPredictors(null));
       await expectCode('CLOSED', () => session.evaluate([1]));
       await expectCode('CLOSED', () => session.generate([1]).result);
       await expectCode('CLOSED', () => session.truncate(0));

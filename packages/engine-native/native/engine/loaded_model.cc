@@ -78,9 +78,9 @@ Status LoadedModel::Read(const ModelFile& file, const EngineOptions& options) {
       CpuTier::ScratchBytes(widest_block, model_.d_model, kMaxBatchTokens);
   RETURN_IF_ERROR(cpu_->Plan(weight_bytes, "weights").WithPath(file.path()));
   RETURN_IF_ERROR(cpu_->Plan(scratch_bytes, "scratch").WithPath(file.path()));
-  if (options.predictors != nullptr) RETURN_IF_ERROR(SetPredictors(options.predictors.get()));
   RETURN_IF_ERROR(CheckSystemHas(weight_bytes + scratch_bytes, "the model",
                                  "close other programs or take a smaller model"));
+  if (options.predictors != nullptr) RETURN_IF_ERROR(SetPredictors(options.predictors.get()));
 
   uint64_t done = 0;
   const auto progress = [&](uint64_t bytes) -> Status {

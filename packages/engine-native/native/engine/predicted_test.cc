@@ -420,6 +420,10 @@ TEST(Predicted, SetsThatDoNotFitAreRefused) {
   refused(StatusCode::kInvalidArgument, [](auto& s) { s.layers[1].up.values.pop_back(); });
   refused(StatusCode::kInvalidArgument, [](auto& s) { s.layers[1].threshold.clear(); });
   refused(StatusCode::kInvalidArgument, [](auto& s) { s.layers[0].reads_previous_layer = true; });
+  refused(StatusCode::kInvalidArgument, [](auto& s) { s.layers[0].threshold[0] = std::nanf(""); });
+  refused(StatusCode::kInvalidArgument, [](auto& s) {
+    std::memset(s.layers[1].down.values.data(), 0xFF, 4);
+  });
   refused(StatusCode::kInvalidArgument, [](auto& s) {
     s.layers[2].down.rows = s.layers[2].up.cols = int64_t{1} << 40;
   });

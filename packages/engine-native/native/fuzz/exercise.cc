@@ -8,6 +8,7 @@
 #include "engine/engine.h"
 #include "io/artifact_reader.h"
 #include "io/model_file.h"
+#include "sparsity/predictors.h"
 #include "tokenizer/tokenizer.h"
 
 namespace thermocline::fuzz {
@@ -45,6 +46,21 @@ bool ExerciseEngine(const std::string& path) {
   return computed.get_future().get();
 }
 
+// Readies the predictors and lists neurons by them, layer after layer. What the reader lets through
+// must be good to run.
+bool ExercisePredictors(const PredictorSet& set) {
+  const ArtifactModel& model = set.model;
+  auto predictors = Predictors::Create(set, model.d_model, model.n_ff, 1);
+  if (!predictors.ok()) return false;
+  const std::vector<float> x(static_cast<size_t>(model.d_model), 0.5F);
+  std::vector<PredictorCost> costs(set.layers.size());
+  ThreadPool pool(1);
+  for (int64_t layer = 0; layer < model.layers; ++layer) {
+    predictors->Take(layer, x.data(), 1, *SelectKernels("auto"), pool, costs);
+  }
+  return true;
+}
+
 }  // namespace
 
 bool ExerciseModel(const std::string& path) {
@@ -64,8 +80,8 @@ bool ExerciseModel(const std::string& path) {
 bool ExerciseArtifact(const std::string& path) {
   const bool is_profile = ReadActivationProfile(path).ok();
   const bool is_plan = ReadPlacementPlan(path).ok();
-  const bool is_predictor_set = ReadPredictorSet(path).ok();
-  return is_profile || is_plan || is_predictor_set;
+  const auto set = ReadPredictorSet(path);
+  return is_profile || is_plan || (set.ok() && ExercisePredictors(*set));
 }
 
 }  // namespace thermocline::fuzz

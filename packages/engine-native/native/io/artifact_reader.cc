@@ -171,15 +171,8 @@ Status ReadSigns(const Artifact& artifact, int64_t layer, int64_t n_ff,
   ASSIGN_OR_RETURN(predictor.signs,
                    artifact.Read<uint8_t>(Artifact::LayerTensor(layer, "signs"), "U8",
                                           {n_ff, row_bytes}));
-  const int used = static_cast<int>(d_model % 8);
-  if (used == 0) return Status::Ok();
-  const auto last = static_cast<size_t>(row_bytes);
-  for (size_t at = last - 1; at < predictor.signs.size(); at += last) {
-    if (predictor.signs[at] >> used != 0) {
-      return artifact.Corrupt("a sign is of no column" + InLayer(layer));
-    }
-  }
-  return Status::Ok();
+  if (!HasStraySigns(predictor.signs, d_model)) return Status::Ok();
+  return artifact.Corrupt("a sign is of no column" + InLayer(layer));
 }
 
 std::optional<LayerPredictor::Kind> KindNamed(JsonValue name) {
@@ -226,6 +219,20 @@ Result<LayerPredictor> ReadPredictor(const Artifact& artifact, JsonValue descrip
 }
 
 }  // namespace
+
+bool AllFinite(const LayerPredictor& predictor) {
+  return AllFinite(predictor.down) && AllFinite(predictor.up) && AllFinite(predictor.threshold);
+}
+
+bool HasStraySigns(const std::vector<uint8_t>& signs, int64_t d_model) {
+  const int used = static_cast<int>(d_model % 8);
+  if (used == 0) return false;
+  const auto row_bytes = static_cast<size_t>((d_model + 7) / 8);
+  for (size_t last = row_bytes - 1; last < signs.size(); last += row_bytes) {
+    if (signs[last] >> used != 0) return true;
+  }
+  return false;
+}
 
 Result<ActivationProfile> ReadActivationProfile(const std::string& path,
                                                 const std::string& fingerprint) {

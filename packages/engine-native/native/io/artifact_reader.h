@@ -76,6 +76,11 @@ struct LayerPredictor {
   std::vector<float> threshold;  // [1] or [n_ff]; empty for none
 };
 
+// Whether all weights, scales and thresholds are numbers that arithmetic can go on with.
+bool AllFinite(const LayerPredictor& predictor);
+// Whether a sign is set that belongs to no column.
+bool HasStraySigns(const std::vector<uint8_t>& signs, int64_t d_model);
+
 struct PredictorSet {
   std::string fingerprint;
   ArtifactModel model;

@@ -114,9 +114,11 @@ Status Predictor::Check(const LayerPredictor& from, int64_t d_model, int64_t n_f
   }
   if (from.kind != Kind::kSigns) return Misfit("its kind has no scores of its own");
   const auto bytes = static_cast<size_t>(n_ff * CeilDiv(d_model, 8));
-  if (from.signs.size() == bytes) return Status::Ok();
-  return Misfit("it has " + std::to_string(from.signs.size()) + " bytes of signs, not " +
-                std::to_string(bytes));
+  if (from.signs.size() != bytes) {
+    return Misfit("it has " + std::to_string(from.signs.size()) + " bytes of signs, not " +
+                  std::to_string(bytes));
+  }
+  return HasStraySigns(from.signs, d_model) ? Misfit("a sign is of no column") : Status::Ok();
 }
 
 uint64_t Predictor::PlannedBytes(const LayerPredictor& from, int64_t d_model, int64_t n_ff,

@@ -227,6 +227,11 @@ TEST(Predictor, RefusesWhatDoesNotFit) {
   refused([](auto& p) { p.kind = Kind::kGate; });
   refused([](auto& p) { p.kind = Kind::kNone; });
   refused([](auto& p) { p.kind = Kind::kSigns; });
+  std::vector<std::vector<bool>> negative;
+  LayerPredictor signs = Signs(12, n_ff, negative);
+  EXPECT_OK(Predictor::Create(signs, 12, n_ff));
+  signs.signs[3] |= 0x10;  // a thirteenth column
+  EXPECT_STATUS(Predictor::Create(signs, 12, n_ff), StatusCode::kInvalidArgument);
   // 33 columns are no blocks.
   LayerPredictor odd = good;
   odd.down = Random(Type::kF32, 33, d, 1).matrix;

@@ -32,8 +32,9 @@ Status CheckLayer(const LayerPredictor& layer, size_t index, int64_t d_model, in
   if (layer.reads_previous_layer && (index == 0 || layer.kind == Kind::kGate)) {
     return Status(StatusCode::kInvalidArgument, "it cannot read the layer before");
   }
-  if (!HasScores(layer.kind)) return Status::Ok();
-  return Predictor::Check(layer, d_model, n_ff);
+  if (HasScores(layer.kind)) RETURN_IF_ERROR(Predictor::Check(layer, d_model, n_ff));
+  if (AllFinite(layer)) return Status::Ok();
+  return Status(StatusCode::kInvalidArgument, "a weight or a threshold is not finite");
 }
 
 double Milliseconds(std::chrono::steady_clock::duration time) {
