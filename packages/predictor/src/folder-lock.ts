@@ -1,7 +1,6 @@
 import { readFile, rm, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import { PipelineError } from '@thermocline/contracts';
-import { fileError } from './file-error.js';
+import { fileError, PipelineError } from '@thermocline/contracts';
 
 const FILE = 'in-use';
 /** Folders this process holds: its number alone would not tell two calls apart. */

@@ -1,8 +1,7 @@
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { PipelineError, writeFileAtomically } from '@thermocline/contracts';
-import { fileError } from './file-error.js';
+import { fileError, PipelineError, writeFileAtomically } from '@thermocline/contracts';
 import { lockFolder } from './folder-lock.js';
 import type { TrainRun } from './train-run.js';
 import { makeFolder } from './write-samples.js';

@@ -1,7 +1,6 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { FORMAT_VERSION, type ModelInfo, writeArtifact } from '@thermocline/contracts';
-import { fileError } from './file-error.js';
+import { FORMAT_VERSION, fileError, type ModelInfo, writeArtifact } from '@thermocline/contracts';
 import type { PackedRows } from './sample-rows.js';
 
 /** Rows of a file. */

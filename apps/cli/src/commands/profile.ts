@@ -2,7 +2,6 @@ import { isPipelineError } from '@thermocline/contracts';
 import {
   type Corpus,
   type Model,
-  openCorpus,
   type ProfileOptions,
   parseCorpusInput,
   parseShard,
@@ -12,6 +11,7 @@ import {
 } from '@thermocline/runtime';
 import { EXIT } from '../exit-codes.js';
 import { Interrupt } from '../interrupt.js';
+import { lookThrough } from '../look-through.js';
 import { askedMode, type ModelOptions, openModel } from '../open-model.js';
 import { outputPath } from '../output-file.js';
 import { callerPath } from '../paths.js';
@@ -43,7 +43,7 @@ export async function profile(path: string | undefined, flags: ProfileFlags): Pr
   const output = await outputPath(flags.output, 'profile', read.map(callerPath));
   const checkpoint = `${output}.partial`;
 
-  await using corpus = await readCorpus(inputs, flags, interrupt.signal);
+  await using corpus = await lookThrough(inputs, flags, interrupt.signal);
   // `--context` is the length of the windows; the model keeps the context it was made for.
   const { context, ...modelOptions } = flags;
   await using model = await openModel(path, modelOptions, interrupt.signal);
@@ -93,21 +93,6 @@ type Inputs = ReturnType<typeof parseCorpusInput>[];
 function readInputs({ corpus = [] }: ProfileFlags): Inputs {
   if (corpus.length === 0) throw new UsageError('Say what the model shall read: --corpus FILE….');
   return corpus.map((spelling) => parseCorpusInput(spelling, callerPath('.')));
-}
-
-async function readCorpus(
-  inputs: Inputs,
-  { seed, textKey }: ProfileFlags,
-  signal: AbortSignal,
-): Promise<Corpus> {
-  using progress = await startProgress('Looking through the corpus');
-  return await openCorpus(inputs, {
-    seed,
-    cwd: callerPath('.'),
-    signal,
-    onProgress: (done, total) => progress.update(done, total),
-    ...(textKey !== undefined && { textKey }),
-  });
 }
 
 /** The part of the run this process does. Schedulers tell the index, but only where it is asked for. */

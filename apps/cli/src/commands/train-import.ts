@@ -1,7 +1,6 @@
 import {
   type LayerPredictor,
   type PredictorSet,
-  type PredictorType,
   predictorBytes,
   predictorWeights,
   writePredictorSet,
@@ -20,8 +19,6 @@ export interface ImportPredictorsFlags {
   model?: string;
   output?: string;
   threshold?: number;
-  type?: string;
-  reads?: 'residual' | 'ffn-input';
   approximate?: boolean;
   json?: boolean;
 }
@@ -31,7 +28,7 @@ export async function importPredictors(
   paths: readonly string[],
   flags: ImportPredictorsFlags,
 ): Promise<void> {
-  const { threshold, type, reads, approximate } = flags;
+  const { threshold, approximate } = flags;
   if (threshold !== undefined && !Number.isFinite(threshold)) {
     throw new UsageError('--threshold must be a number.');
   }
@@ -45,8 +42,6 @@ export async function importPredictors(
     onNotice: (notice) => note(`note: ${notice}`),
     onProgress: (done, total) => progress.update(done, total),
     ...(threshold !== undefined && { threshold }),
-    ...(type !== undefined && { type: type.toUpperCase() as PredictorType }),
-    ...(reads !== undefined && { reads }),
     ...(approximate !== undefined && { approximate }),
   });
   await writePredictorSet(output, set);

@@ -9,7 +9,6 @@ import {
   heldOutTokens,
   type Model,
   measureLoss,
-  openCorpus,
   parseCorpusInput,
   readCorpus,
   removeTrainingFolder,
@@ -18,6 +17,7 @@ import {
 import { EXIT } from '../exit-codes.js';
 import { formatShare } from '../format.js';
 import { Interrupt } from '../interrupt.js';
+import { lookThrough } from '../look-through.js';
 import { openModel } from '../open-model.js';
 import { outputPath } from '../output-file.js';
 import { callerPath } from '../paths.js';
@@ -134,19 +134,4 @@ function requireProfile({ profile }: TrainingFlags): string {
 function readInputs({ corpus = [] }: TrainingFlags) {
   if (corpus.length === 0) throw new UsageError('Say what to train on: --corpus FILE….');
   return corpus.map((spelling) => parseCorpusInput(spelling, callerPath('.')));
-}
-
-async function lookThrough(
-  inputs: ReturnType<typeof readInputs>,
-  { seed, textKey }: TrainingFlags,
-  signal: AbortSignal,
-): Promise<Corpus> {
-  using progress = await startProgress('Looking through the corpus');
-  return await openCorpus(inputs, {
-    seed,
-    cwd: callerPath('.'),
-    signal,
-    onProgress: (done, total) => progress.update(done, total),
-    ...(textKey !== undefined && { textKey }),
-  });
 }
