@@ -384,6 +384,7 @@ describe('what cannot be trained', () => {
     expect(await refused({ kind: 'gate', budget: { share: 0.1 } })).toMatch(/budget is for kinds/);
     expect(await refused({ kind: 'signs', type: 'Q4_0' })).toMatch(/type is for kinds/);
     expect(await refused({ kind: 'factorised', epochs: 2 })).toMatch(/epochs are for kind/);
+    expect(await refused({ epochs: 1001 })).toMatch(/epochs must be a whole number 1–1000/);
     expect(await refused({ tokens: 0 })).toMatch(/tokens must be a whole number/);
     expect(await refused({ budget: { share: 2 } })).toMatch(/budget.share must lie/);
     expect(await refused({ overPrediction: 0.5 })).toMatch(/overPrediction must lie/);

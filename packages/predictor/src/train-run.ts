@@ -109,7 +109,7 @@ export function planTraining(
     firesAbove: profile.layers.map(({ threshold }) => (kind === 'gate' ? 0 : (threshold ?? 0))),
     norms: chooseNorms(profile, options),
   };
-  if (options.epochs !== undefined) checkWhole('epochs', options.epochs, 1, 10_000);
+  if (options.epochs !== undefined) checkWhole('epochs', options.epochs, 1, 1000);
   if (options.seed !== undefined) checkWhole('seed', options.seed, 0, 2 ** 32 - 1);
   return { ...run, settings: settingsOf(run) };
 }

@@ -57,6 +57,14 @@ describe('thermocline choices', () => {
     expect(right.length / 42).toBeCloseTo(dense.acc, 12);
   });
 
+  it('leaves earlier details alone when there is no model to answer', async () => {
+    const details = join(folder, 'earlier.jsonl');
+    writeFileSync(details, '{}\n');
+    const args = ['choices', join(folder, 'none.gguf'), '--tasks', STORIES, '--details', details];
+    expect((await runCli(args)).code).toBe(1);
+    expect(readFileSync(details, 'utf8')).toBe('{}\n');
+  });
+
   it('prints a table, and what the figures rest on', async () => {
     const { code, stdout, stderr } = await runCli(['choices', '--tasks', STORIES, '--limit', '6']);
     expect(code).toBe(0);

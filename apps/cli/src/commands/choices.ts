@@ -29,8 +29,9 @@ export async function choices(path: string | undefined, options: ChoicesOptions)
     throw new UsageError(`${file} is read: write the details to another file.`);
   }
   const tasks = await readChoiceTasks(file, limit);
-  await using report = await openDetails(details);
   await using model = await openModel(path, modelOptions, interrupt.signal);
+  // Only now: an earlier file is not emptied for a model that cannot be opened.
+  await using report = await openDetails(details);
   using progress = await startProgress('Answering');
   const result = await evaluateChoices(model, tasks, {
     signal: interrupt.signal,
