@@ -168,8 +168,9 @@ function ffnScratch({ n_ff, experts, d_model }: ModelInfo): number {
   const neurons = Math.max(...n_ff) / experts;
   const floats = 2 * BATCH_TOKENS * neurons + Math.max(LANES, BATCH_TOKENS) * d_model;
   const lists = 2 * LANES * Math.ceil(Math.ceil(neurons / LANES) / LANES) * LANES;
-  const fired = Math.ceil(neurons / ROW_CHUNK) * BATCH_TOKENS;
-  return 4 * (floats + lists + fired) + neurons + LANES * 8;
+  // For every chunk of rows a mask and two counts per token, and which rows any token needs.
+  const marks = Math.ceil(neurons / ROW_CHUNK) * (BATCH_TOKENS * 16 + 8);
+  return 4 * (floats + lists) + marks + LANES * 8;
 }
 
 function assumptions(model: ModelInfo): string[] {
