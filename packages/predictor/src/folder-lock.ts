@@ -25,7 +25,7 @@ export async function lockFolder(folder: string): Promise<() => Promise<void>> {
   held.add(key);
   try {
     await rm(path, { force: true });
-    // Exclusively: of two that found a dead owner one gets it.
+    // Exclusively: of two that begin at once in a free folder one gets it.
     await writeFile(path, `${process.pid}\n`, { flag: 'wx' });
   } catch (error) {
     held.delete(key);

@@ -63,9 +63,13 @@ describe('chooseMode', () => {
     expect(await timed(0.01)).toEqual([...lossless, ['predicted', undefined, 0.004]]);
   });
 
-  it('says that it was stopped, as everything else does', async () => {
+  it('says that it was stopped, as everything else does, and leaves the model as it was', async () => {
+    await model.movePredictors({ recall: 0.9 });
+    model.defaultMode = 'exact';
     const signal = AbortSignal.abort();
     await expect(chooseMode(model, { signal })).rejects.toMatchObject({ code: 'ABORTED' });
+    expect(model.defaultMode).toBe('exact');
+    expect(model.predictors?.point).toEqual({ recall: 0.9 });
   });
 });
 

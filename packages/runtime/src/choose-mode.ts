@@ -52,7 +52,29 @@ export async function chooseMode(
   }
   const all = listCandidates(model);
   const allowed = cheapestOfEachMode(all.filter(({ loss }) => loss <= maxLoss));
-  const speeds = new Map<ModeCandidate, number[]>(allowed.map((candidate) => [candidate, []]));
+  const before = { mode: model.defaultMode, ...model.predictors?.point };
+  try {
+    await timeInTurns(model, allowed, tokens, signal);
+  } catch (error) {
+    await adopt(model, before);
+    throw error;
+  }
+  const [fastest] = [...allowed].sort(
+    (a, b) => (b.tokensPerSecond as number) - (a.tokensPerSecond as number),
+  );
+  const chosen = fastest as ModeCandidate;
+  await adopt(model, chosen);
+  return { ...chosen, candidates: all };
+}
+
+/** Gives each candidate the median of its speeds; what else the machine does falls on all alike. */
+async function timeInTurns(
+  model: Model,
+  candidates: readonly ModeCandidate[],
+  tokens: number,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  const speeds = new Map<ModeCandidate, number[]>(candidates.map((one) => [one, []]));
   for (let round = 0; round < ROUNDS; round++) {
     for (const [candidate, measured] of speeds) {
       await adopt(model, candidate);
@@ -60,12 +82,6 @@ export async function chooseMode(
     }
   }
   for (const [candidate, measured] of speeds) candidate.tokensPerSecond = median(measured);
-  const [fastest] = [...allowed].sort(
-    (a, b) => (b.tokensPerSecond as number) - (a.tokensPerSecond as number),
-  );
-  const chosen = fastest as ModeCandidate;
-  await adopt(model, chosen);
-  return { ...chosen, candidates: all };
 }
 
 /** Every mode the model can run in, the lossy ones at each point that was measured. */
@@ -101,7 +117,10 @@ function cheapestOfEachMode(candidates: readonly ModeCandidate[]): ModeCandidate
   return [...best.values()];
 }
 
-async function adopt(model: Model, { mode, recall, sparsity }: ModeCandidate): Promise<void> {
+async function adopt(
+  model: Model,
+  { mode, recall, sparsity }: OperatingPoint & { mode: Mode },
+): Promise<void> {
   if (model.predictors !== null) {
     await model.movePredictors({
       ...(recall !== undefined && { recall }),
