@@ -444,7 +444,10 @@ TEST(Predicted, PredictorsAreBudgeted) {
   options.ram_budget = with.planned;
   EXPECT_OK(Engine::Open(subject.path(), options));
   options.ram_budget = with.planned - 1;
+  bool began = false;  // nothing is read in vain
+  options.progress = [&began](double) { began = true; };
   EXPECT_STATUS(Engine::Open(subject.path(), options), StatusCode::kOutOfMemory);
+  EXPECT_FALSE(began);
   options.predictors = nullptr;
   options.ram_budget = bare.planned;
   const auto engine = OpenForTest(subject.path(), options);

@@ -48,10 +48,14 @@ Status Accountant::Plan(uint64_t bytes, const std::string& purpose) {
 }
 
 Result<Reservation> Accountant::PlanAndReserve(uint64_t bytes, const std::string& purpose) {
-  ASSIGN_OR_RETURN(Reservation reservation, Reserve(bytes, purpose));
-  const std::lock_guard lock(mutex_);
-  memory_.planned += bytes;
-  reservation.planned_too_ = true;
+  RETURN_IF_ERROR(Plan(bytes, purpose));
+  auto reservation = Reserve(bytes, purpose);
+  if (reservation.ok()) {
+    reservation->planned_too_ = true;
+  } else {
+    const std::lock_guard lock(mutex_);
+    memory_.planned -= bytes;
+  }
   return reservation;
 }
 

@@ -36,6 +36,20 @@ TEST(Accountant, RefusesWhatDoesNotFitAndNamesTheNumbers) {
   EXPECT_EQ(accountant->memory().used, 60U);
 }
 
+TEST(Accountant, PlansHoldTheirPlaceBeforeTheyAreReserved) {
+  const auto accountant = std::make_shared<Accountant>(Tier::kCpu, 100);
+  EXPECT_OK(accountant->Plan(60, "weights"));
+  EXPECT_STATUS(accountant->PlanAndReserve(41, "predictors"), StatusCode::kOutOfMemory);
+  EXPECT_EQ(accountant->memory().planned, 60U);
+  EXPECT_EQ(accountant->memory().used, 0U);
+  auto held = accountant->Reserve(80, "weights");  // more than was planned
+  ASSERT_OK(held);
+  EXPECT_STATUS(accountant->PlanAndReserve(40, "predictors"), StatusCode::kOutOfMemory);
+  EXPECT_EQ(accountant->memory().planned, 60U);
+  EXPECT_OK(accountant->PlanAndReserve(20, "predictors"));
+  EXPECT_EQ(accountant->memory().planned, 60U);
+}
+
 TEST(Accountant, OutlivesItsOwnerThroughReservations) {
   Reservation kept;
   {
