@@ -14,7 +14,7 @@ using Kind = LayerPredictor::Kind;
 constexpr int64_t kBlock = 32;               // columns that share a scale
 constexpr int64_t kChunkBytes = 32 << 10;    // weights per task for one token
 constexpr int64_t kBatchRows = 32;           // rows per task for several
-constexpr int64_t kMaxSide = int64_t{1} << 31;  // of a matrix, so that products cannot overflow
+constexpr int64_t kMaxSide = int64_t{1} << 30;  // of a matrix, so that its bytes cannot overflow
 constexpr int64_t kSignColumns = 64;         // signs in a word
 
 int64_t CeilDiv(int64_t a, int64_t b) { return (a + b - 1) / b; }

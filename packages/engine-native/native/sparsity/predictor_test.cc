@@ -232,6 +232,12 @@ TEST(Predictor, RefusesWhatDoesNotFit) {
   EXPECT_OK(Predictor::Create(signs, 12, n_ff));
   signs.signs[3] |= 0x10;  // a thirteenth column
   EXPECT_STATUS(Predictor::Create(signs, 12, n_ff), StatusCode::kInvalidArgument);
+  // So large that their bytes, were they counted, would come to 0 again.
+  const int64_t huge = int64_t{1} << 31;
+  LayerPredictor empty;
+  empty.kind = Kind::kTrained;
+  empty.down.rows = empty.down.cols = empty.up.rows = empty.up.cols = huge;
+  EXPECT_STATUS(Predictor::Check(empty, huge, huge), StatusCode::kInvalidArgument);
   // 33 columns are no blocks.
   LayerPredictor odd = good;
   odd.down = Random(Type::kF32, 33, d, 1).matrix;
