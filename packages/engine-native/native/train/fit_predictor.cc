@@ -42,18 +42,22 @@ Status InvalidArgument(const std::string& reason) {
   return Status(StatusCode::kInvalidArgument, reason);
 }
 
+Status CheckNorms(std::span<const float> norms, int64_t n_ff) {
+  if (norms.size() != static_cast<size_t>(n_ff)) {
+    return InvalidArgument("norms must have " + std::to_string(n_ff) + " numbers");
+  }
+  const auto fits = [](float norm) { return std::isfinite(norm) && norm >= 0; };
+  if (std::all_of(norms.begin(), norms.end(), fits)) return Status::Ok();
+  return InvalidArgument("norms must be finite and not below 0");
+}
+
 Status CheckOptions(const SampleReader& train, const SampleReader& held_out,
                     std::span<const float> norms, const FitOptions& options) {
   if (held_out.d_model() != train.d_model() || held_out.n_ff() != train.n_ff() ||
       held_out.layer() != train.layer() || held_out.fingerprint() != train.fingerprint()) {
     return InvalidArgument("the held-out samples are of another layer or model");
   }
-  if (norms.size() != static_cast<size_t>(train.n_ff())) {
-    return InvalidArgument("norms must have " + std::to_string(train.n_ff()) + " numbers");
-  }
-  if (!std::all_of(norms.begin(), norms.end(), [](float v) { return std::isfinite(v) && v >= 0; })) {
-    return InvalidArgument("norms must be finite and not below 0");
-  }
+  RETURN_IF_ERROR(CheckNorms(norms, train.n_ff()));
   const bool low_rank = options.kind == Kind::kTrained || options.kind == Kind::kFactorised;
   const int64_t widest = std::max(train.n_ff(), train.d_model());
   if (low_rank && (options.rank < kRankStep || options.rank % kRankStep != 0 ||
@@ -275,6 +279,7 @@ Result<ScoreCurve> ScorePredictor(const SampleReader& samples, std::span<const f
                                   const Kernels& kernels, const Running& running,
                                   ThreadPool& pool) {
   const int64_t n_ff = samples.n_ff(), d = samples.d_model();
+  RETURN_IF_ERROR(CheckNorms(norms, n_ff));
   if (!scales.empty() && scales.size() != static_cast<size_t>(n_ff)) {
     return InvalidArgument("scales must have " + std::to_string(n_ff) + " numbers");
   }

@@ -213,6 +213,12 @@ TEST(FitPredictor, SaysWhatIsMissing) {
   norms[3] = -1;
   EXPECT_EQ(code(layer.Options(Kind::kSigns), norms), invalid);
   EXPECT_EQ(code(layer.Options(Kind::kFactorised, 32), std::vector<float>(kNeurons, 0.0F)), invalid);
+  const std::vector<float> bias(kNeurons, std::nanf(""));
+  for (const Kind kind : {Kind::kFactorised, Kind::kGate}) {
+    FitOptions options = layer.Options(kind, 32);
+    options.first.bias = bias;
+    EXPECT_EQ(code(options, layer.norms), invalid);
+  }
   FitOptions aborted = layer.Options(Kind::kFactorised, 32);
   const std::atomic<bool> cancel{true};
   aborted.cancel = &cancel;
@@ -221,6 +227,9 @@ TEST(FitPredictor, SaysWhatIsMissing) {
   gate.kind = Kind::kGate;
   gate.threshold = {0.0F};
   EXPECT_STATUS(ScorePredictor(layer.held_out, layer.norms, gate, nullptr, {}, 64, kKernels, {}, pool),
+                invalid);
+  const Gate first = layer.gate();
+  EXPECT_STATUS(ScorePredictor(layer.held_out, norms, gate, &first, {}, 64, kKernels, {}, pool),
                 invalid);
 }
 

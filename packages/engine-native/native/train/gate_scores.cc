@@ -25,7 +25,12 @@ Status CheckGate(const Gate& gate, int64_t n_ff, int64_t d_model) {
                   "the first matrix is not [" + std::to_string(n_ff) + ", " +
                       std::to_string(d_model) + "] as the samples say");
   }
-  return Status::Ok();
+  const auto finite = [](float value) { return std::isfinite(value); };
+  if (std::all_of(gate.weights.begin(), gate.weights.end(), finite) &&
+      std::all_of(gate.bias.begin(), gate.bias.end(), finite)) {
+    return Status::Ok();
+  }
+  return Status(StatusCode::kInvalidArgument, "the first matrix is not finite");
 }
 
 void ScoreGate(const Gate& gate, const float* x, int64_t n_tokens, int64_t n_ff, int64_t d_model,

@@ -20,7 +20,7 @@ struct Gate {
   ActivationFunction activation = ActivationFunction::kRelu;
 };
 
-// kInvalidArgument when the arrays do not have the shapes.
+// kInvalidArgument when the arrays do not have the shapes or a number is not finite.
 Status CheckGate(const Gate& gate, int64_t n_ff, int64_t d_model);
 
 // x [n_tokens][d_model] -> scores [n_tokens][n_ff]. REQUIRES: a gate that was checked.

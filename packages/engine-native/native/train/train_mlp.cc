@@ -248,7 +248,8 @@ void BalanceUnits(MlpWeights* weights) {
   }
   std::vector<float> lengths;
   for (const double square : squares) {
-    lengths.push_back(square > 0 ? static_cast<float>(std::sqrt(square)) : 1.0F);
+    const auto length = static_cast<float>(std::sqrt(square));
+    lengths.push_back(length > 0 ? length : 1.0F);
   }
   for (size_t i = 0; i < weights->up.size(); ++i) weights->up[i] /= lengths[i % rank];
   for (size_t i = 0; i < weights->down.size(); ++i) {
