@@ -64,6 +64,7 @@ class LoadedEngine : public Engine {
   Status Compute(std::span<const Slice> slices, const BatchOptions& options,
                  const std::function<bool()>& stop, std::vector<SliceOutcome>* outcomes);
   Result<std::shared_ptr<Session>> MakeSession(int64_t context, DType kv_type);
+  Result<std::shared_ptr<const DownNorms>> Norms(const std::function<bool()>& stop);
   void AddControl(std::shared_ptr<Session> session, std::function<Status()> action,
                   StatusDone done);
   void AddExclusive(std::function<Status()> action, StatusDone done);
@@ -136,11 +137,15 @@ Result<std::shared_ptr<const DownNorms>> LoadedEngine::ReadDownNorms(const Cance
     const std::lock_guard lock(sessions_mutex_);
     if (closed_) return Status(StatusCode::kClosed, "the engine is closed");
   }
+  return Norms([&cancel] { return cancel != nullptr && *cancel; });
+}
+
+Result<std::shared_ptr<const DownNorms>> LoadedEngine::Norms(const std::function<bool()>& stop) {
   const std::lock_guard lock(norms_mutex_);
   if (down_norms_ != nullptr) return down_norms_;
   // From the file, which stays when the engine closes, and not from the weights, which do not.
   ASSIGN_OR_RETURN(const WeightPlan plan, WeightPlan::Make(*file_, info_.model));
-  ASSIGN_OR_RETURN(DownNorms norms, LoadDownNorms(plan.ffn_blocks(), *kernels_, cancel.get()));
+  ASSIGN_OR_RETURN(DownNorms norms, LoadDownNorms(plan.ffn_blocks(), *kernels_, stop));
   down_norms_ = std::make_shared<const DownNorms>(std::move(norms));
   return down_norms_;
 }
@@ -326,7 +331,7 @@ Status LoadedEngine::Compute(std::span<const Slice> slices, const BatchOptions& 
                              std::vector<SliceOutcome>* outcomes) {
   std::shared_ptr<const DownNorms> norms;
   if (options.audit) {
-    ASSIGN_OR_RETURN(norms, ReadDownNorms(nullptr));
+    ASSIGN_OR_RETURN(norms, Norms(stop));
   }
   return CatchOutOfMemory(
       [&] { return model_->Compute(slices, options, norms.get(), stop, outcomes); });

@@ -9,10 +9,10 @@
 namespace thermocline {
 
 Result<DownNorms> LoadDownNorms(const std::vector<std::vector<FfnBlockSource>>& blocks,
-                                const Kernels& kernels, const std::atomic<bool>* cancel) {
+                                const Kernels& kernels, const std::function<bool()>& stop) {
   DownNorms norms;
   for (const std::vector<FfnBlockSource>& layer : blocks) {
-    if (cancel != nullptr && *cancel) {
+    if (stop && stop()) {
       return Status(StatusCode::kAborted, "reading the down matrices was aborted");
     }
     std::vector<double>& all = norms.emplace_back();

@@ -2,7 +2,7 @@
 // With it Σ|h| becomes a contribution, |h|·‖down column‖.
 #pragma once
 
-#include <atomic>
+#include <functional>
 #include <vector>
 
 #include "backends/kernels.h"
@@ -14,9 +14,9 @@ namespace thermocline {
 using DownNorms = std::vector<std::vector<double>>;  // [layers][n_ff], by neuron id
 
 // Reads every down matrix once, a few MB at a time. Biases do not count: they are added whatever
-// fires. `cancel` may be null; it is asked between layers. Errors: those of reading,
+// fires. `stop` is asked between layers and may be empty. Errors: those of reading,
 // kModelCorrupt for weights that are not finite, kAborted.
 Result<DownNorms> LoadDownNorms(const std::vector<std::vector<FfnBlockSource>>& blocks,
-                                const Kernels& kernels, const std::atomic<bool>* cancel);
+                                const Kernels& kernels, const std::function<bool()>& stop);
 
 }  // namespace thermocline
