@@ -161,6 +161,16 @@ describe('signs and gate', () => {
   });
 });
 
+describe('arrays that threads share', () => {
+  it('are read like others', async () => {
+    const norms = new Float32Array(new SharedArrayBuffer(heldOut.norms.byteLength));
+    norms.set(heldOut.norms);
+    const { predictor } = await fit({ kind: 'signs' });
+    const curve = await math.score({ ...heldOut, norms }, predictor);
+    expect(curve).toEqual(await math.score(heldOut, predictor));
+  });
+});
+
 describe('trained', () => {
   it('beats the factorisation it starts from', async () => {
     const heard: [number, number | null][] = [];
@@ -245,6 +255,19 @@ describe('what cannot be done', () => {
     await expect(fit({ kind: 'signs' })).resolves.toMatchObject({ predictor: { kind: 'signs' } });
   });
 
+  it('lets go of a call that waits for another', async () => {
+    const [running, waiting] = [new AbortController(), new AbortController()];
+    const { promise: begun, resolve: onProgress } = withResolvers();
+    const long = { kind: 'trained', rank: 128, epochs: 1000, onProgress } as const;
+    const busy = fit({ ...long, signal: running.signal });
+    await begun;
+    const queued = fit({ kind: 'signs', signal: waiting.signal });
+    waiting.abort();
+    await expect(queued).rejects.toMatchObject({ code: 'ABORTED' });
+    running.abort();
+    await expect(busy).rejects.toMatchObject({ code: 'ABORTED' });
+  });
+
   it('refuses to work when closed', async () => {
     const closed = await openPredictorMath();
     await closed.close();
@@ -255,6 +278,14 @@ describe('what cannot be done', () => {
     });
   });
 });
+
+function withResolvers(): { promise: Promise<void>; resolve: () => void } {
+  let resolve: () => void = () => undefined;
+  const promise = new Promise<void>((settle) => {
+    resolve = settle;
+  });
+  return { promise, resolve };
+}
 
 function multiply(up: Float32Array, down: Float32Array, rank: number): Float32Array {
   const [rows, columns] = [up.length / rank, down.length / rank];

@@ -47,12 +47,14 @@ std::vector<T> ReadElements(Napi::Value value, napi_typedarray_type type, const 
   if (!IsArray(value, type)) {
     throw Napi::TypeError::New(value.Env(), std::string(name) + " is not the typed array it must be");
   }
-  const auto array = value.As<Napi::TypedArray>();
-  std::vector<T> elements(array.ByteLength() / sizeof(T));
-  if (!elements.empty()) {
-    const auto* data = static_cast<const std::byte*>(array.ArrayBuffer().Data());
-    std::memcpy(elements.data(), data + array.ByteOffset(), elements.size() * sizeof(T));
+  // By the plain C interface, which reaches shared buffers too.
+  void* data = nullptr;
+  if (napi_get_typedarray_info(value.Env(), value, nullptr, nullptr, &data, nullptr, nullptr) !=
+      napi_ok) {
+    throw Napi::Error::New(value.Env());
   }
+  std::vector<T> elements(value.As<Napi::TypedArray>().ByteLength() / sizeof(T));
+  if (!elements.empty()) std::memcpy(elements.data(), data, elements.size() * sizeof(T));
   return elements;
 }
 

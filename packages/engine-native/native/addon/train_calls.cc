@@ -1,4 +1,5 @@
 // Predictors fitted and scored for JavaScript: the calls behind openPredictorMath.
+#include <chrono>
 #include <cmath>
 #include <mutex>
 #include <optional>
@@ -15,8 +16,21 @@ namespace {
 
 // Threads to fit and score with. Calls wait for one another.
 struct Math {
+  using Turn = std::unique_lock<std::timed_mutex>;
+
   explicit Math(int threads) : pool(threads) {}
-  std::mutex mutex;
+
+  // Until it is let go of, the pool is the caller's. Who is cancelled waits no longer. kAborted.
+  Result<Turn> Wait(const std::atomic<bool>& cancel) {
+    Turn turn(mutex, std::defer_lock);
+    while (!turn.try_lock_for(std::chrono::milliseconds(20))) {
+      if (cancel) break;
+    }
+    if (cancel) return Status(StatusCode::kAborted, "the call was aborted");
+    return turn;
+  }
+
+  std::timed_mutex mutex;
   ThreadPool pool;
 };
 
@@ -140,7 +154,7 @@ Napi::Object FromCurve(Napi::Env env, const ScoreCurve& curve) {
   return object;
 }
 
-// openMath(threads) -> handle. threads 0: one per core.
+// openMath(threads) -> handle
 Napi::Value OpenMath(const Napi::CallbackInfo& info) {
   const int64_t wanted = ReadInteger(info[0], "threads");
   if (wanted < 1 || wanted > 1024) {
@@ -165,7 +179,7 @@ struct FitJob {
   FitOptions options;
 
   Result<PredictorFit> Run(Math& math) const {
-    const std::lock_guard lock(math.mutex);
+    ASSIGN_OR_RETURN(const Math::Turn turn, math.Wait(*options.cancel));
     ASSIGN_OR_RETURN(const SampleReader samples, SampleReader::Open(train.files));
     ASSIGN_OR_RETURN(const SampleReader other, SampleReader::Open(held_out));
     FitOptions with = options;
@@ -210,12 +224,12 @@ struct ScoreJob {
   std::vector<float> scales;
   int64_t points = 0;
 
-  Result<ScoreCurve> Run(Math& math, const std::atomic<bool>* cancel) const {
-    const std::lock_guard lock(math.mutex);
+  Result<ScoreCurve> Run(Math& math, const std::atomic<bool>& cancel) const {
+    ASSIGN_OR_RETURN(const Math::Turn turn, math.Wait(cancel));
     ASSIGN_OR_RETURN(const SampleReader reader, SampleReader::Open(samples.files));
     const Gate gate = first.gate();
     return ScorePredictor(reader, samples.norms, predictor, first.given ? &gate : nullptr, scales,
-                          points, *SelectKernels("auto"), {cancel, nullptr}, math.pool);
+                          points, *SelectKernels("auto"), {&cancel, nullptr}, math.pool);
   }
 };
 
@@ -232,7 +246,7 @@ Napi::Value Score(const Napi::CallbackInfo& info) {
   Environment& environment = Environment::Of(info.Env());
   const auto [call, value] = environment.Begin({info[0]});
   environment.WaitFor(call, [call = call, math, job] {
-    auto curve = job->Run(*math, call.cancel().get());
+    auto curve = job->Run(*math, *call.cancel());
     if (!curve.ok()) return call.Reject(curve.status());
     call.Resolve([curve = *std::move(curve)](Napi::Env env) -> Napi::Value {
       return FromCurve(env, curve);
