@@ -50,6 +50,9 @@ export async function openModel(
   if (maxLoss !== undefined && mode !== 'auto') {
     throw new UsageError('--max-loss is the bound of --mode auto: give both.');
   }
+  if ((mode === 'dense' || mode === 'exact') && (recall ?? sparsity) !== undefined) {
+    throw new UsageError(`Mode ${mode} uses no predictors: leave --recall and --sparsity out.`);
+  }
   const model = await load(path, options, signal);
   for (const notice of model.info.notices) note(`note: ${notice}`);
   if (mode !== 'auto') return model;

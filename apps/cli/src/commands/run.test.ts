@@ -20,6 +20,7 @@ const shape = z.strictObject({
   model: z.string().min(1),
   path: z.string(),
   mode: z.enum(['dense', 'exact']),
+  predictors: z.null(),
   measured_loss: z.null(),
   threads: z.number().int().positive(),
   kernels: z.string(),

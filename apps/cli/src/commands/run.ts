@@ -68,8 +68,8 @@ function showFigures(model: Model, result: ModelResult, summary: GenerationSumma
 }
 
 function runJson(
-  { info }: Model,
-  { seed }: RunOptions,
+  { info, predictors }: Model,
+  { seed, predictors: path }: RunOptions,
   result: ModelResult,
   summary: GenerationSummary,
 ) {
@@ -77,6 +77,7 @@ function runJson(
     model: info.name,
     path: info.path,
     mode: result.mode,
+    predictors: path === undefined ? null : { path, ...predictors?.point },
     measured_loss: lossJson(result.loss),
     threads: info.threads,
     kernels: info.kernels,

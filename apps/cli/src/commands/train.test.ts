@@ -19,6 +19,7 @@ const FITTED = [...TRAIN, '--kind', 'factorised', '--test', STORIES, '--test-tok
 interface Run {
   mode: string;
   tokens: number[];
+  predictors: { path: string; recall?: number };
   measured_loss: { change: number; interpolated: boolean } | null;
 }
 
@@ -98,6 +99,7 @@ describe('running with predictors', { timeout: 300_000 }, () => {
   it('moves to another recall', async () => {
     const between = await run('--recall', '96%');
     expect(between.measured_loss?.interpolated).toBe(true);
+    expect(between.predictors).toEqual({ path: SET, recall: 0.96 });
     const { code, stderr } = await runCli([
       'run',
       ...PROMPT,
@@ -112,6 +114,11 @@ describe('running with predictors', { timeout: 300_000 }, () => {
 
   it('loses nothing in the modes that lose nothing', async () => {
     expect(await run('--mode', 'exact')).toMatchObject({ mode: 'exact', measured_loss: null });
+    const args = ['run', ...PROMPT, '--predictors', SET, '--mode', 'exact', '--recall', '0.9'];
+    expect(await runCli(args)).toMatchObject({
+      code: 2,
+      stderr: expect.stringMatching(/exact uses no predictors/),
+    });
   });
 
   it('takes the fastest mode within a bound', async () => {
