@@ -1,6 +1,7 @@
 import { readFile, rm, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { fileError, PipelineError } from '@thermocline/contracts';
+import { startOfProcess } from './process-start.js';
 
 const FILE = 'in-use';
 /** Folders this process holds: its number alone would not tell two calls apart. */
@@ -16,9 +17,10 @@ export async function lockFolder(folder: string): Promise<() => Promise<void>> {
   const key = resolve(folder);
   const path = join(folder, FILE);
   const owner = await ownerOf(path);
-  const alive = owner === process.pid ? held.has(key) : owner !== undefined && isAlive(owner);
+  const isOurs = owner?.pid === process.pid;
+  const alive = isOurs ? held.has(key) : owner !== undefined && (await isAlive(owner));
   if (alive || held.has(key)) {
-    const reason = `process ${owner ?? process.pid} is training there`;
+    const reason = `process ${owner?.pid ?? process.pid} is training there`;
     const message = `${folder}: ${reason}. Wait for it or name another folder; if it is something else, remove ${path}.`;
     throw new PipelineError('IO_ERROR', message, { path: folder, reason });
   }
@@ -26,7 +28,8 @@ export async function lockFolder(folder: string): Promise<() => Promise<void>> {
   try {
     await rm(path, { force: true });
     // Exclusively: of two that begin at once in a free folder one gets it.
-    await writeFile(path, `${process.pid}\n`, { flag: 'wx' });
+    const start = await startOfProcess(process.pid);
+    await writeFile(path, `${process.pid} ${start ?? ''}\n`, { flag: 'wx' });
   } catch (error) {
     held.delete(key);
     throw fileError(path, error);
@@ -37,17 +40,27 @@ export async function lockFolder(folder: string): Promise<() => Promise<void>> {
   };
 }
 
-async function ownerOf(path: string): Promise<number | undefined> {
-  const text = await readFile(path, 'utf8').catch(() => '');
-  const pid = Number.parseInt(text, 10);
-  return pid > 0 ? pid : undefined;
+/** Who holds a folder: a process and, where the system tells, when it began. */
+interface Owner {
+  pid: number;
+  start?: string;
 }
 
-function isAlive(pid: number): boolean {
+async function ownerOf(path: string): Promise<Owner | undefined> {
+  const text = await readFile(path, 'utf8').catch(() => '');
+  const [number = '', start = ''] = text.trim().split(' ');
+  const pid = Number.parseInt(number, 10);
+  return pid > 0 ? { pid, ...(start !== '' && { start }) } : undefined;
+}
+
+/** A number is given again once its process is gone: then another one began at another time. */
+async function isAlive({ pid, start }: Owner): Promise<boolean> {
   try {
     process.kill(pid, 0);
-    return true;
   } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
+    if ((error as NodeJS.ErrnoException).code !== 'EPERM') return false;
   }
+  const now = await startOfProcess(pid);
+  if (now === 'gone') return false;
+  return start === undefined || now === undefined || now === start;
 }
