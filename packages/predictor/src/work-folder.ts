@@ -3,8 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileError, PipelineError, writeFileAtomically } from '@thermocline/contracts';
 import { lockFolder } from './folder-lock.js';
+import { makeFolder } from './make-folder.js';
 import type { TrainRun } from './train-run.js';
-import { makeFolder } from './write-samples.js';
 
 const SETTINGS = 'settings.json';
 const SAMPLES = 'samples';

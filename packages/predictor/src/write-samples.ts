@@ -1,6 +1,6 @@
-import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { FORMAT_VERSION, fileError, type ModelInfo, writeArtifact } from '@thermocline/contracts';
+import { FORMAT_VERSION, type ModelInfo, writeArtifact } from '@thermocline/contracts';
+import { makeFolder } from './make-folder.js';
 import type { PackedRows } from './sample-rows.js';
 
 /** Rows of a file. */
@@ -67,13 +67,6 @@ export async function writeSamples(
     bytes += x.byteLength + fires.byteLength + values.byteLength + offsets.byteLength;
   }
   return bytes;
-}
-
-/** Creates a folder, and those above it. */
-export async function makeFolder(path: string): Promise<void> {
-  await mkdir(path, { recursive: true }).catch((error: unknown) => {
-    throw fileError(path, error);
-  });
 }
 
 function rowsBetween(packed: PackedRows, first: number, end: number) {
