@@ -109,7 +109,9 @@ describe('collectSamples', () => {
 
   it('counts as firing what is above the threshold of the profile, and all of it for gates', async () => {
     const tiny: TinyOptions = { activation: 'silu' };
-    const above = await readSamples((await collect({}, tiny)).samples.of(0, OWN).train);
+    const above = await readSamples(
+      (await collect({}, { threshold: 0.2 })).samples.of(0, OWN).train,
+    );
     const all = await readSamples((await collect({ kind: 'gate' }, tiny)).samples.of(0, OWN).train);
     expect(above.every(({ h }) => h.every((value) => value === 0 || value > 0.19))).toBe(true);
     expect(all.every(({ h }) => h.every((value) => value > 0))).toBe(true);

@@ -1,8 +1,10 @@
 import { join } from 'node:path';
 import { PipelineError, type SampleSet, type TokenWindow } from '@thermocline/contracts';
+import { invalidOption } from './check-options.js';
 import { PARTS, type Part, type Progress, readProgress, saveProgress } from './collect-progress.js';
 import { HELD_OUT_EVERY } from './held-out.js';
-import { type SamplePass, sampleBytes, type View, viewsOf } from './plan-passes.js';
+import { type SamplePass, SIZING_TOKENS, sampleBytes, type View, viewsOf } from './plan-passes.js';
+import { readableBytes } from './readable-size.js';
 import { SampleRows } from './sample-rows.js';
 import { splitWindows } from './split-windows.js';
 import type { TrainRun } from './train-run.js';
@@ -34,7 +36,7 @@ export async function collectSamples(
   const progress = await readProgress(folder, pass);
   if (!progress.complete) {
     await readPass(run, folder, pass, progress);
-    requireEnough(run, progress);
+    requireEnough(run, pass, progress);
     progress.complete = true;
     await saveProgress(folder, pass, progress);
     run.options.onProgress?.({ phase: 'collect', fraction: 1 });
@@ -148,9 +150,16 @@ function packers(run: TrainRun, pass: SamplePass) {
   );
 }
 
-function requireEnough(run: TrainRun, { parts }: Progress): void {
+function requireEnough(run: TrainRun, pass: SamplePass, { parts }: Progress): void {
   const { train, heldOut } = parts;
   if (train.rows > 0 && heldOut.rows > 0) return;
+  const cut = pass.tokens < Math.min(run.tokens, SIZING_TOKENS);
+  if (cut && train.rows + heldOut.rows >= pass.tokens) {
+    const reason =
+      `is too small: ${readableBytes(run.cacheBytes)} hold the samples of ${pass.tokens} tokens, ` +
+      'too few to train on some and hold others out. Give more room (--cache)';
+    throw invalidOption('cacheBytes', reason);
+  }
   const path = (run.options.corpora ?? []).map(({ name }) => name).join(', ') || 'The corpus';
   const reason =
     train.rows === 0

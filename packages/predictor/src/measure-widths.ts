@@ -17,6 +17,9 @@ import type { WidthChoice } from './train-options.js';
 import type { TrainRun } from './train-run.js';
 import { removeSamples, type WorkFolder } from './work-folder.js';
 
+/** Why a layer has no predictor that would pay. */
+export const NO_ROOM = 'the budget holds no predictor for it';
+
 /**
  * Chooses widths by what predictors of many widths find on a part of the samples. What was measured
  * of a layer is kept, so that a run that was killed goes on behind it.
@@ -118,10 +121,7 @@ function describeWidth(
 ): WidthChoice {
   const without = bytesWithout(run.model, run.model.n_ff[layer] as number, firing);
   if (candidate === undefined || point === undefined) {
-    const reason =
-      candidates.length > 0
-        ? 'the budget holds no predictor for it'
-        : 'no predictor reads less than it saves';
+    const reason = candidates.length > 0 ? NO_ROOM : 'no predictor reads less than it saves';
     return { layer, kind: 'none', reason, bytesPerToken: bytes, bytesWithout: without };
   }
   const recall = value > 0 ? point.value / value : 1;

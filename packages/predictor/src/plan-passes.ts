@@ -1,3 +1,6 @@
+import { invalidOption } from './check-options.js';
+import { HELD_OUT_EVERY } from './held-out.js';
+import { readableBytes } from './readable-size.js';
 import type { TrainRun } from './train-run.js';
 
 /** Which hidden state goes with the firings of a layer. */
@@ -13,7 +16,7 @@ export interface SamplePass {
 }
 
 /** Widths are chosen on this many tokens. */
-const SIZING_TOKENS = 18_432;
+export const SIZING_TOKENS = 18_432;
 /** Kept free, as texts may fire more than the profile's. */
 const RESERVE = 0.05;
 
@@ -40,6 +43,7 @@ export function planPasses(run: TrainRun, layers: readonly number[]): SamplePass
   const room = run.cacheBytes * (1 - RESERVE);
   const largest = Math.max(0, ...layers.map((layer) => sampleBytes(run, layer)));
   const tokens = Math.min(run.tokens, Math.floor(room / largest));
+  requireRoom(run, tokens, largest);
   const passes: SamplePass[] = [];
   let used = Number.POSITIVE_INFINITY;
   for (const layer of layers) {
@@ -54,11 +58,20 @@ export function planPasses(run: TrainRun, layers: readonly number[]): SamplePass
   return passes;
 }
 
+/** Less than a token for each window that is held out and those between is nothing to train on. */
+function requireRoom(run: TrainRun, fitting: number, perToken: number): void {
+  if (fitting >= Math.min(HELD_OUT_EVERY, run.tokens)) return;
+  const reason =
+    `is too small: ${readableBytes(run.cacheBytes)} hold the samples of ${fitting} tokens, ` +
+    `each of which takes ${readableBytes(perToken)}. Give more room (--cache)`;
+  throw invalidOption('cacheBytes', reason);
+}
+
 /** Says when the cache is too small for what was asked. */
 export function noteFewerTokens(run: TrainRun, passes: readonly SamplePass[]): void {
   const tokens = passes[0]?.tokens ?? run.tokens;
   if (tokens >= run.tokens) return;
-  const allowed = `${Math.floor(run.cacheBytes / 2 ** 20).toLocaleString('en-US')} MiB`;
+  const allowed = readableBytes(run.cacheBytes);
   run.options.onNotice?.(
     `The samples of a single layer do not fit the ${allowed} allowed for them: ${tokens} tokens are read instead of ${run.tokens}.`,
   );
@@ -68,6 +81,7 @@ export function noteFewerTokens(run: TrainRun, passes: readonly SamplePass[]): v
 export function planSizing(run: TrainRun, layers: readonly number[]): SamplePass {
   const perToken = layers.reduce((sum, layer) => sum + sampleBytes(run, layer), 0);
   const fitting = Math.floor((run.cacheBytes * (1 - RESERVE)) / perToken);
+  requireRoom(run, fitting, perToken);
   return {
     name: 'sizing',
     layers: [...layers],

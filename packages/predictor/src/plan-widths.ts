@@ -1,8 +1,10 @@
 import { join } from 'node:path';
+import { BLOCK_COLUMNS } from '@thermocline/contracts';
 import { invalidOption } from './check-options.js';
 import { guessWidths } from './guess-widths.js';
 import { budgetSize, costOf } from './measure-candidates.js';
-import { measureWidths } from './measure-widths.js';
+import { measureWidths, NO_ROOM } from './measure-widths.js';
+import { readableSize } from './readable-size.js';
 import type { WidthChoice } from './train-options.js';
 import type { TrainRun } from './train-run.js';
 import { damaged, type WorkFolder } from './work-folder.js';
@@ -18,11 +20,43 @@ const DENSE = 0.9;
  */
 export async function planWidths(run: TrainRun, folder: WorkFolder): Promise<WidthChoice[]> {
   const saved = await folder.readJson(FILE);
-  if (saved !== undefined) return checkSaved(saved, run, folder);
-  const choices = await decide(run, folder);
+  const choices = saved === undefined ? await decide(run, folder) : checkSaved(saved, run, folder);
   requireBudget(run, choices);
-  await folder.writeJson(FILE, choices);
+  if (saved === undefined) await folder.writeJson(FILE, choices);
+  notePlan(run, choices);
   return choices;
+}
+
+/** What of the plan nobody may expect. */
+function notePlan(run: TrainRun, choices: readonly WidthChoice[]): void {
+  const { onNotice, widths } = run.options;
+  if (run.kind === 'signs') {
+    onNotice?.(
+      'Kind signs takes one bit for each weight of the first matrices, and each counts as a weight in its share of the parameters. The budget is not applied to it.',
+    );
+  }
+  if (widths) return;
+  const left = choices.filter(({ kind }) => kind === 'none');
+  const [first] = left;
+  const none = left.length === choices.length;
+  const without = left.filter(({ reason }) => reason === NO_ROOM).map(({ layer }) => layer);
+  const nothing = 'nothing will be predicted, and the set saves nothing';
+  if (without.length > 0) {
+    const narrowest = without.reduce((sum, layer) => sum + narrowestOf(run, layer), 0);
+    const least = Math.min(...without.map((layer) => narrowestOf(run, layer)));
+    onNotice?.(
+      `The budget of ${readableSize(run, budgetSize(run))} holds no predictor for ${without.length} of ${choices.length} layers` +
+        `${none ? `: ${nothing}` : ''}. The narrowest takes ${readableSize(run, least)}, those of all these layers ` +
+        `${readableSize(run, narrowest)}: give a larger budget (--budget).`,
+    );
+  } else if (none && first) {
+    onNotice?.(`No layer gets a predictor: ${nothing}. Layer ${first.layer}: ${first.reason}.`);
+  }
+}
+
+/** What the narrowest predictor of a layer takes of the budget. */
+function narrowestOf(run: TrainRun, layer: number): number {
+  return costOf(run, layer, BLOCK_COLUMNS).size;
 }
 
 async function decide(run: TrainRun, folder: WorkFolder): Promise<WidthChoice[]> {
@@ -72,7 +106,7 @@ function withoutHope(run: TrainRun, layer: number): [number, WidthChoice][] {
 }
 
 function requireBudget(run: TrainRun, choices: readonly WidthChoice[]): void {
-  const { model, options } = run;
+  const { options } = run;
   if (run.kind === 'gate' || run.kind === 'signs' || options.widths) return;
   const size = choices.reduce(
     (sum, { layer, rank = 0 }) => sum + (rank > 0 ? costOf(run, layer, rank).size : 0),
@@ -80,10 +114,12 @@ function requireBudget(run: TrainRun, choices: readonly WidthChoice[]): void {
   );
   const budget = budgetSize(run);
   if (size <= budget) return;
-  const unit = 'bytes' in run.budget ? 'bytes' : 'weights';
+  const count = choices.filter(({ rank = 0 }) => rank > 0).length;
+  const remedy = options.everyLayer ? ', or leave --every-layer out' : '';
   throw invalidOption(
     'budget',
-    `is too small: the narrowest predictors of ${model.layers} layers take ${Math.ceil(size)} ${unit}, there are ${Math.floor(budget)}`,
+    `is too small: the narrowest predictors of ${count} layers take ${readableSize(run, size)}, there is room for ${readableSize(run, budget)}. ` +
+      `Give a larger one (--budget)${remedy}`,
   );
 }
 

@@ -75,7 +75,7 @@ export interface TrainOptions {
   /** Tokens to read; default 131,072. */
   tokens?: number;
 
-  /** What predicts; default `trained`. */
+  /** What predicts; default `trained`, and `gate`, the only one there, for models without exact zeros. */
   kind?: Exclude<PredictorKind, 'none'>;
   /** Let each layer's predictor read the layer before, which leaves time to fetch weights. */
   lookahead?: boolean;

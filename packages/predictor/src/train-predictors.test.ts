@@ -15,6 +15,7 @@ import { temporaryFolder } from './testing/temporary-folder.js';
 import { type TinyModel, type TinyOptions, tinyModel, tinyWindows } from './testing/tiny-model.js';
 import type { TrainOptions, TrainPhase } from './train-options.js';
 import { trainPredictors } from './train-predictors.js';
+import { planTraining } from './train-run.js';
 import { removeTrainingFolder } from './work-folder.js';
 
 const folder = temporaryFolder();
@@ -150,10 +151,20 @@ describe('trainPredictors', () => {
     const set = await train({ budget: { bytes }, everyLayer: true });
     const weights = predicting(set).map(predictorWeights);
     expect(weights.reduce((sum, count) => sum + count, 0)).toBeLessThan(bytes);
-    const none = await train({ budget: { share: 0.01 } });
+    const notices: string[] = [];
+    const onNotice = (notice: string) => notices.push(notice);
+    const none = await train({ budget: { share: 0.01 }, onNotice });
     expect(none.layers.map(({ kind }) => kind)).toEqual(['none', 'none', 'none']);
+    expect(notices).toEqual([
+      expect.stringMatching(
+        /^The budget of 1\.0 % of the model's weights holds no predictor for 3 of 3 layers: nothing will be predicted.*The narrowest takes \d+\.\d % .*--budget/,
+      ),
+    ]);
     await expect(train({ budget: { share: 0.01 }, everyLayer: true })).rejects.toThrow(
-      /budget is too small/,
+      /budget is too small: the narrowest predictors of 3 layers take \d+\.\d % of .* room for 1\.0 % .*--budget\), or leave --every-layer out/,
+    );
+    await expect(train({ budget: { bytes: 1024 }, everyLayer: true })).rejects.toThrow(
+      /take \d+\.\d KiB, there is room for 1\.0 KiB\./,
     );
   });
 
@@ -191,7 +202,44 @@ describe('trainPredictors', () => {
     // Value goes first: half of the neurons hold much more than half of it.
     const quality = predicting(set).map((one) => one.heldOut?.recallValue as number);
     expect(Math.min(...quality)).toBeGreaterThan(0.7);
-    expect((await train({ kind: 'gate' }, model)).madeBy?.options).toMatchObject({ sparsity: 0.5 });
+    const usual = await train({}, model);
+    expect(usual.madeBy?.options).toMatchObject({ kind: 'gate', sparsity: 0.5 });
+  });
+
+  it.each(['trained', 'factorised', 'signs'] as const)(
+    'refuses kind %s for a model of SiLU at once',
+    async (kind) => {
+      const onProgress = () => {
+        throw new Error('nothing is to be read');
+      };
+      await expect(train({ kind, onProgress }, tinyModel({ activation: 'silu' }))).rejects.toThrow(
+        /^kind must be "gate" \(--kind gate\) for a model with silu, not /,
+      );
+    },
+  );
+
+  it('says how signs are counted', async () => {
+    const notices: string[] = [];
+    await train({ kind: 'signs', onNotice: (notice) => notices.push(notice) });
+    expect(notices).toEqual([expect.stringMatching(/one bit .* budget is not applied/)]);
+  });
+
+  it('counts by activation alone only in a layer that was silent for the profile', async () => {
+    const model = tinyModel();
+    const profile = await model.profile(WINDOWS);
+    const [silent] = profile.layers;
+    for (const sums of [silent?.fires, silent?.absSum, silent?.contribution]) {
+      (sums as { fill(value: unknown): void }).fill(sums instanceof BigInt64Array ? 0n : 0);
+    }
+    const notices: string[] = [];
+    const options = { math, weights: model, windows: () => WINDOWS };
+    const run = planTraining(model, profile, {
+      ...options,
+      onNotice: (notice) => notices.push(notice),
+    });
+    expect(new Set(run.norms[0])).toEqual(new Set([1]));
+    expect(new Set(run.norms[1]).size).toBeGreaterThan(1);
+    expect(notices).toEqual([expect.stringMatching(/^No neuron of layer 0 was active/)]);
   });
 
   it('leaves out layers in which nothing or everything fires', async () => {
@@ -225,6 +273,16 @@ describe('trainPredictors', () => {
     const often = await train({ ...options, windows, cacheBytes: 300_000 });
     expect(reads).toBeGreaterThan(2);
     expect(often.layers).toEqual(once.layers);
+  });
+
+  it('says how much a cache that is too small holds', async () => {
+    const small = (cacheBytes: number) => train({ ...GENEROUS, widths: [32, 32, 32], cacheBytes });
+    await expect(small(1024)).rejects.toThrow(
+      /^cacheBytes is too small: 1\.0 KiB hold the samples of \d tokens, each .* bytes.*--cache/,
+    );
+    await expect(small(10_000)).rejects.toThrow(
+      /^cacheBytes is too small: 9\.8 KiB hold .* too few to train on some and hold others out/,
+    );
   });
 });
 
@@ -315,8 +373,8 @@ describe('a checkpoint', () => {
       message: expect.stringMatching(new RegExp(`${reason}.*--restart`)),
     });
     await expect(train({ ...options, seed: 1 })).rejects.toMatchObject(mismatch('seed 0, not 1'));
-    const silu: TinyOptions = { activation: 'silu' };
-    await expect(train(options, tinyModel(silu))).rejects.toMatchObject(mismatch('another model'));
+    const other: TinyOptions = { layers: [48, 64, 96] };
+    await expect(train(options, tinyModel(other))).rejects.toMatchObject(mismatch('another model'));
     const corpora = [{ name: 'a', sha256: '0'.repeat(64), tokens: 3 }];
     await expect(train({ ...options, corpora })).rejects.toMatchObject(mismatch('another corpus'));
     const signs = { kind: 'signs', checkpoint: { path: join(folder, 'signs') } } as const;

@@ -4,6 +4,7 @@ import {
   type ActivationSource,
   BLOCK_COLUMNS,
   hasExactZeros,
+  type LayerActivations,
   type ModelInfo,
   modelParameters,
   PipelineError,
@@ -69,11 +70,7 @@ export function planTraining(
 ): TrainRun {
   const { model } = source;
   requireSameModel(source, profile);
-  const kind = oneOf(
-    'kind',
-    options.kind ?? 'trained',
-    PREDICTOR_KINDS.slice(1),
-  ) as TrainRun['kind'];
+  const kind = chooseKind(model, options);
   const lookahead = options.lookahead ?? false;
   if (lookahead && kind === 'gate') {
     throw invalidOption('lookahead', 'is not for kind "gate", which reads its own layer');
@@ -151,6 +148,17 @@ function requireSameModel({ fingerprint, model }: ActivationSource, profile: Act
   );
 }
 
+/** Where activations are never 0, only gates tell which neurons matter: mode `threshold` runs those. */
+function chooseKind(model: ModelInfo, { kind: asked }: TrainOptions): TrainRun['kind'] {
+  const usual = hasExactZeros(model) ? 'trained' : 'gate';
+  const kind = oneOf('kind', asked ?? usual, PREDICTOR_KINDS.slice(1)) as TrainRun['kind'];
+  if (kind === 'gate' || hasExactZeros(model)) return kind;
+  const reason =
+    `must be "gate" (--kind gate) for a model with ${model.activation}, not "${kind}": its activations are never 0, ` +
+    'and mode threshold, which leaves out small ones, goes by the gate itself';
+  throw invalidOption('kind', reason);
+}
+
 function chooseTarget(
   model: ModelInfo,
   kind: PredictorKind,
@@ -208,14 +216,22 @@ function checkBudget(budget: PredictorBudget | undefined, model: ModelInfo): Pre
 }
 
 function chooseNorms(profile: ActivationProfile, { onNotice }: TrainOptions): Float32Array[] {
-  const norms = profile.layers.map(neuronNorms);
-  if (norms.includes(undefined)) {
+  const alone = ({ fires }: LayerActivations) => new Float32Array(fires.length).fill(1);
+  // Value is pooled over the layers: it has to be counted alike in all of them.
+  if (profile.layers.some(({ contribution, absSum }) => !contribution || !absSum)) {
     onNotice?.(
       'The profile does not say what its neurons contribute: a neuron counts by its activation alone. A profile of the model itself does better.',
     );
-    return profile.layers.map(({ fires }) => new Float32Array(fires.length).fill(1));
+    return profile.layers.map(alone);
   }
-  return norms as Float32Array[];
+  return profile.layers.map((layer, index) => {
+    const norms = neuronNorms(layer);
+    if (norms !== undefined) return norms;
+    onNotice?.(
+      `No neuron of layer ${index} was active for the profile: what they contribute is not known, and they count by their activation alone.`,
+    );
+    return alone(layer);
+  });
 }
 
 function oneOf<T extends string>(argument: string, value: T, known: readonly T[]): T {

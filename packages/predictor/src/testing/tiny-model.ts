@@ -20,6 +20,8 @@ const BIAS = -2;
 export interface TinyOptions {
   activation?: 'relu' | 'silu';
   layers?: readonly number[];
+  /** |h| above which its profile counts a neuron as firing. */
+  threshold?: number;
   /** Called before each window is read. */
   onWindow?(window: TokenWindow): void | Promise<void>;
   /** Change what is shown, such as to spoil it. */
@@ -115,7 +117,7 @@ export function tinyModel(options: TinyOptions = {}): TinyModel {
       return { weights: gate, bias: new Float32Array(neurons).fill(BIAS) };
     },
     async profile(windows) {
-      const threshold = activation === 'relu' ? 0 : 0.2;
+      const { threshold = activation === 'relu' ? 0 : 0.2 } = options;
       const counted = ffns.map(({ neurons }) => ({
         tokens: 0,
         fires: new BigInt64Array(neurons),
