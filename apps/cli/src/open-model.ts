@@ -5,11 +5,11 @@ import {
   loadModel,
   type ModeCandidate,
   type Model,
-  parseSize,
 } from '@thermocline/runtime';
 import { formatRate, formatShare } from './format.js';
 import { callerPath } from './paths.js';
 import { startProgress } from './progress.js';
+import { sizeOption } from './size-option.js';
 import { note } from './terminal.js';
 import { UsageError } from './usage-error.js';
 
@@ -91,8 +91,8 @@ async function load(
   const { predictors, recall, sparsity } = options;
   const loadOptions: LoadOptions = {
     onProgress: (fraction) => progress.update(fraction, 1),
-    ...(vram !== undefined && { vramBudgetBytes: parseSize(vram) }),
-    ...(ram !== undefined && { ramBudgetBytes: parseSize(ram) }),
+    ...(vram !== undefined && { vramBudgetBytes: sizeOption('--vram', vram) }),
+    ...(ram !== undefined && { ramBudgetBytes: sizeOption('--ram', ram) }),
     ...(threads !== undefined && { threads }),
     ...(context !== undefined && { context }),
     ...(kvType !== undefined && { kvType }),

@@ -197,12 +197,10 @@ function addTrain(program: Command): void {
     .option('--corpus <file...>', 'texts, folders, globs or - for stdin, to train on')
     .option('-o, --output <file>', 'write the predictor set; FILE.partial keeps progress')
     .addOption(
-      new Option('--kind <kind>', 'trained, or without training: factorised, signs, gate').choices([
-        'trained',
-        'factorised',
-        'signs',
-        'gate',
-      ]),
+      new Option(
+        '--kind <kind>',
+        'trained (default), or without training: factorised, signs, gate; SiLU and GELU models: gate',
+      ).choices(['trained', 'factorised', 'signs', 'gate']),
     )
     .option('--recall <share>', 'value recall to calibrate for (default: 0.985)', share)
     .option('--sparsity <share>', 'kind gate: neurons to leave out instead', share)
@@ -222,7 +220,7 @@ function addTrain(program: Command): void {
     .option('--seed <s>', 'order of documents and of samples', wholeNumber(0), 0)
     .option('--text-key <key>', 'field of JSON lines that holds the text (default: text)')
     .option('--test <file>', 'measure the loss on this text rather than on what was held out')
-    .option('--test-tokens <n>', 'tokens it is measured on', wholeNumber(2), 8192)
+    .option('--test-tokens <n>', 'tokens it is measured on (default: 8192)', wholeNumber(2))
     .option('--cache <size>', 'room for samples beside the output (default: 8GiB)')
     .option('--keep-samples', 'leave them there')
     .option('--restart', 'forget the progress of an earlier call')

@@ -50,7 +50,28 @@ describe('thermocline train', { timeout: 300_000 }, () => {
     expect(code).toBe(0);
     expect(stdout).toMatch(/signs in \d layers/);
     expect(stdout).toMatch(/perplexity +change +dense/);
+    expect(stderr).toMatch(/^layer 0 \(1 of 6\): signs, \d+ s$/m);
+    expect(stderr).toMatch(/^note: Kind signs takes one bit/m);
+    expect(stderr).toMatch(/^note: the loss was measured on 256 tokens only and is rough/m);
     expect(stderr).toMatch(/^trained in \d+\.\d s · written to .*signs\.predictors$/m);
+  });
+
+  it('says how to go on when it is stopped while the loss is measured', async () => {
+    const output = join(folder, 'stopped.predictors');
+    const args = [...TRAIN, '--kind', 'signs', '-o', output];
+    let asked = false;
+    const stopped = await runCli(args, {
+      onOutput: (child, _, stderr) => {
+        // Once: a second Ctrl-C ends the program at once.
+        if (asked || !/^measuring the loss/m.test(stderr)) return;
+        asked = child.kill('SIGINT');
+      },
+    });
+    expect(stopped.code).toBe(130);
+    expect(stopped.stderr).toMatch(/^Stopped while the loss was measured: .*same command again/m);
+    const { code, stderr } = await runCli([...args, '--test-tokens', '256']);
+    expect(stderr).toMatch(/^layer 5 \(6 of 6\): signs, from an earlier call$/m);
+    expect(code).toBe(0);
   });
 
   it('refuses what does not go together', async () => {
@@ -63,6 +84,10 @@ describe('thermocline train', { timeout: 300_000 }, () => {
     expect(await usage(['train', '--profile', PROFILE], /--corpus FILE/)).toBe(2);
     expect(await usage([...TRAIN, '--predictors', SET], /unknown option '--predictors'/)).toBe(2);
     expect(await usage([...TRAIN, '--mode', 'auto'], /unknown option '--mode'/)).toBe(2);
+    expect(await usage([...TRAIN, '--budget', '200%'], /^error: --budget: "200%" is neither/)).toBe(
+      2,
+    );
+    expect(await usage([...TRAIN, '--ram', 'much'], /^error: --ram: "much" is not a size/)).toBe(2);
     const toTest = [...TRAIN, '--test', join(folder, 'no-such-text.txt')];
     expect(await usage(toTest, /^error: [^\n]*no-such-text.txt: there is no such file/)).toBe(1);
     expect(existsSync(join(folder, 'none.partial'))).toBe(false);

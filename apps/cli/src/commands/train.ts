@@ -23,9 +23,11 @@ import { outputPath } from '../output-file.js';
 import { callerPath } from '../paths.js';
 import { startProgress } from '../progress.js';
 import { note } from '../terminal.js';
+import { measurementNotes } from '../training/measurement-notes.js';
 import { type TrainingFlags, trainOptions } from '../training/options.js';
 import { pointsToMeasure } from '../training/points.js';
 import { deliverPredictors } from '../training/result.js';
+import { PHASES, TrainingLog } from '../training/training-log.js';
 import { UsageError } from '../usage-error.js';
 
 /** `thermocline train`: trains what predicts the neurons that fire, and measures what it loses. */
@@ -34,6 +36,7 @@ export async function train(path: string | undefined, flags: TrainingFlags): Pro
   const { signal } = interrupt;
   const inputs = readInputs(flags);
   const profilePath = requireProfile(flags);
+  const options = trainOptions(flags);
   const read = [profilePath, flags.test, path, ...inputs.map((input) => input.path)];
   const named = read.filter((file) => file !== undefined).map(callerPath);
   const output = await outputPath(flags.output, 'predictors', named);
@@ -47,9 +50,10 @@ export async function train(path: string | undefined, flags: TrainingFlags): Pro
   const { recall: _r, sparsity: _s, ...modelFlags } = flags;
   await using model = await openModel(path, modelFlags, signal);
   const start = performance.now();
+  let made: PredictorSet | undefined;
   try {
-    const made = await fit(model, corpus, profile, {
-      ...trainOptions(flags),
+    made = await fit(model, corpus, profile, {
+      ...options,
       checkpoint: {
         path: folder,
         restart: flags.restart ?? false,
@@ -68,17 +72,14 @@ export async function train(path: string | undefined, flags: TrainingFlags): Pro
     if (!flags.keepSamples) await removeTrainingFolder(folder);
   } catch (error) {
     if (!interrupt.requested || !isPipelineError(error, 'ABORTED')) throw error;
-    note(error.message);
+    note(made === undefined ? error.message : stoppedMeasuring(folder));
     process.exitCode = EXIT.interrupted;
   }
 }
 
-const PHASES = {
-  collect: 'watching the model read',
-  size: 'choosing widths',
-  train: 'training',
-  calibrate: 'calibrating thresholds',
-};
+function stoppedMeasuring(folder: string): string {
+  return `Stopped while the loss was measured: the predictors are kept in ${folder}; run the same command again to go on.`;
+}
 
 async function fit(
   model: Model,
@@ -87,10 +88,14 @@ async function fit(
   options: TrainPredictorsOptions,
 ): Promise<PredictorSet> {
   using progress = await startProgress('Training');
+  const log = process.stderr.isTTY ? undefined : new TrainingLog(model.info.model.layers, note);
   return await model.trainPredictors(corpus, profile, {
     ...options,
     onNotice: (notice) => note(`note: ${notice}`),
-    onProgress: ({ phase, layer, fraction, loss }) => {
+    onLayer: (layer) => log?.layer(layer),
+    onProgress: (done) => {
+      log?.progress(done);
+      const { phase, layer, fraction, loss } = done;
       const where = layer === undefined ? '' : ` layer ${layer}`;
       const lost = loss === undefined ? '' : `, loss ${loss.toFixed(4)}`;
       progress.update(fraction, 1, `${PHASES[phase]}${where}${lost}`);
@@ -103,16 +108,20 @@ async function measure(
   model: Model,
   made: PredictorSet,
   text: string | Int32Array,
-  { testTokens }: TrainingFlags,
+  { testTokens, test }: TrainingFlags,
   signal: AbortSignal,
 ): Promise<PredictorSet> {
   using progress = await startProgress('Measuring the loss');
-  return await measureLoss(model, made, text, {
+  if (!process.stderr.isTTY) note('measuring the loss');
+  const set = await measureLoss(model, made, text, {
     points: pointsToMeasure(made),
-    tokens: testTokens,
+    ...(testTokens !== undefined && { tokens: testTokens }),
     signal,
     onProgress: (fraction) => progress.update(fraction, 1, formatShare(fraction)),
   });
+  const used = set.measured?.[0]?.tokens ?? 0;
+  for (const line of measurementNotes(used, testTokens, test !== undefined)) note(`note: ${line}`);
+  return set;
 }
 
 /** What training held out: the loss is measured on it where no text was named. */

@@ -1,5 +1,6 @@
 import type { KvType, Mode } from '@thermocline/contracts';
-import { parseSize, type SolveOptions } from '@thermocline/runtime';
+import type { SolveOptions } from '@thermocline/runtime';
+import { sizeOption } from '../size-option.js';
 import { note } from '../terminal.js';
 
 /** What `solve` and `estimate` take alike. */
@@ -20,8 +21,8 @@ export function solveOptions(options: PlacementOptions): SolveOptions {
   const { vram, ram, objective, mode, context, kvType, overPrediction } = options;
   return {
     onNotice: (notice) => note(`note: ${notice}`),
-    ...(vram !== undefined && { vramBudgetBytes: parseSize(vram) }),
-    ...(ram !== undefined && { ramBudgetBytes: parseSize(ram) }),
+    ...(vram !== undefined && { vramBudgetBytes: sizeOption('--vram', vram) }),
+    ...(ram !== undefined && { ramBudgetBytes: sizeOption('--ram', ram) }),
     ...(objective !== undefined && { objective }),
     ...(mode !== undefined && { mode }),
     ...(context !== undefined && { contextTokens: context }),

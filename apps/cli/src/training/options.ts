@@ -1,6 +1,7 @@
-import { type PredictorBudget, parseSize, type TrainPredictorsOptions } from '@thermocline/runtime';
+import type { PredictorBudget, TrainPredictorsOptions } from '@thermocline/runtime';
 import type { ModelOptions } from '../open-model.js';
-import { share } from '../options.js';
+import { sizeOption } from '../size-option.js';
+import { UsageError } from '../usage-error.js';
 
 /** The options of `train`. `--recall` and `--sparsity` say what to train for. */
 export interface TrainingFlags
@@ -19,7 +20,7 @@ export interface TrainingFlags
   seed: number;
   textKey?: string;
   test?: string;
-  testTokens: number;
+  testTokens?: number;
   cache?: string;
   keepSamples?: boolean;
   restart?: boolean;
@@ -44,11 +45,23 @@ export function trainOptions(flags: TrainingFlags): TrainPredictorsOptions {
     ...(epochs !== undefined && { epochs }),
     ...(recall !== undefined && { recall }),
     ...(sparsity !== undefined && { sparsity }),
-    ...(cache !== undefined && { cacheBytes: parseSize(cache) }),
+    ...(cache !== undefined && { cacheBytes: sizeOption('--cache', cache) }),
   };
 }
 
 /** `6%` or `0.06` of the model's weights, or a size such as `200MiB`. */
 function parseBudget(text: string): PredictorBudget {
-  return /[a-z]/i.test(text) ? { bytes: parseSize(text) } : { share: share(text) };
+  const invalid = () =>
+    new UsageError(
+      `--budget: "${text}" is neither a size, such as 200MiB, nor a share of the model's weights above 0% and below 100%, such as 6%.`,
+    );
+  if (/[a-z]/i.test(text) && !text.includes('%')) {
+    const bytes = sizeOption('--budget', text);
+    if (bytes === 0) throw invalid();
+    return { bytes };
+  }
+  const percent = /^(.+)%$/.exec(text.trim());
+  const share = percent ? Number(percent[1]) / 100 : Number(text);
+  if (!(share > 0 && share < 1)) throw invalid();
+  return { share };
 }
