@@ -82,7 +82,9 @@ function oneMoreLines({ oneMoreGiB, tokensPerSecond }: PlanExplanation): string[
 }
 
 function formatGain(gain: number): string {
-  return gain < 1 ? `${formatShare(gain)} more` : `${(1 + gain).toPrecision(2)} times as many`;
+  if (gain < 1) return `${formatShare(gain)} more`;
+  const times = 1 + gain;
+  return `${times < 9.95 ? times.toFixed(1) : formatCount(Math.round(times))} times as many`;
 }
 
 /** Times of a token lie between microseconds and seconds. */
