@@ -164,6 +164,12 @@ function requireSame(
 ): void {
   const found = metadata.get(key) ?? '(none)';
   if (found === expected) return;
-  const message = `${path}: the ${key} is "${found}", not "${expected}". ${REMEDIES[code]}.`;
+  const differ = `the ${key} is "${shorten(found)}", not "${shorten(expected)}"`;
+  const message = `${path}: ${differ}. ${REMEDIES[code]}.`;
   throw new PipelineError(code, message, { path, expected, found });
+}
+
+/** A hash as people compare it; the details of the error have all of it. */
+function shorten(value: string): string {
+  return /^[0-9a-f]{64}$/.test(value) ? `${value.slice(0, 12)}…` : value;
 }

@@ -56,6 +56,17 @@ describe('predictor set', () => {
     });
   });
 
+  it('names hashes by their first digits, and keeps them whole for programs', async () => {
+    const [found, expected] = ['a'.repeat(64), 'b'.repeat(64)];
+    await writePredictorSet(path, { ...samplePredictors(), fingerprint: found });
+    const reading = readPredictorSet(path, { fingerprint: expected });
+    await expect(reading).rejects.toMatchObject({
+      code: 'ARTIFACT_MODEL_MISMATCH',
+      message: expect.stringContaining('is "aaaaaaaaaaaa…", not "bbbbbbbbbbbb…".'),
+      details: { found, expected },
+    });
+  });
+
   const tensor = ({ tensors }: ArtifactParts, name: string) =>
     tensors.find((candidate) => candidate.name === name) as ArtifactParts['tensors'][number];
 
