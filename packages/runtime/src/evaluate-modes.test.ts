@@ -39,7 +39,7 @@ describe('evaluateModes', () => {
     expect(exact.nllChange.mean).toBeCloseTo(exact.nll - dense.nll, 12);
     expect(exact.divergence).toBeLessThan(1e-8);
     expect(exact.whole.trueSparsity).toBeGreaterThan(0.8);
-    expect(exact.whole.predictedSparsity).toBeNull();
+    expect(exact.whole.predictedSparsity).toBe(exact.whole.trueSparsity);
     expect(exact.layers.map(({ trueSparsity }) => trueSparsity)).toHaveLength(6);
   });
 

