@@ -1,5 +1,10 @@
 import type { EngineInfo } from '@thermocline/contracts';
-import { formatBytes, type GenerationSummary, type ModelResult } from '@thermocline/runtime';
+import {
+  formatBytes,
+  type GenerationSummary,
+  isLossy,
+  type ModelResult,
+} from '@thermocline/runtime';
 import { formatMs, formatRate, formatShare, plural } from './format.js';
 
 /** The one line every run ends with. */
@@ -15,9 +20,16 @@ export function closingLine(
     `first token ${formatMs(summary.firstTokenMs)}`,
     `peak memory ${peakMemory(result)}`,
     `${formatBytes(flash)} read from flash`,
-    `${formatShare(summary.ffnActiveRatio)} of neurons fired`,
+    neuronShare(result, summary),
     `context ${contextUse(info, result)}`,
   ].join(' · ');
+}
+
+/** Lossy modes do not learn what fires beside the neurons they compute. */
+function neuronShare({ mode }: ModelResult, summary: GenerationSummary): string {
+  return isLossy(mode)
+    ? `${formatShare(summary.ffnComputedRatio)} of neurons computed`
+    : `${formatShare(summary.ffnActiveRatio)} of neurons fired`;
 }
 
 function peakMemory({ memory }: ModelResult): string {

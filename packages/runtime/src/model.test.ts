@@ -114,6 +114,8 @@ describe('summarizeGeneration', () => {
     expect(summary.layerActiveRatios).toHaveLength(6);
     expect(summary.ffnActiveRatio).toBeGreaterThan(0.05);
     expect(summary.ffnActiveRatio).toBeLessThan(0.25);
+    expect(summary.ffnComputedRatio).toBe(1);
+    expect(summary.layerComputedRatios).toEqual([1, 1, 1, 1, 1, 1]);
     expect(summary.bytesPerToken.cpu).toBeGreaterThan(summary.ffnBytesPerToken.cpu as number);
   });
 

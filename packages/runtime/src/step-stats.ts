@@ -47,7 +47,18 @@ export function activeRatio({ fired, neurons }: Pick<StepStats, 'fired' | 'neuro
 }
 
 /**
- * The same for each layer.
+ * Share of neurons that were computed, over all layers; `null` when nothing was counted. In lossy
+ * modes this is what is known: whatever else would have fired was not looked at.
+ *
+ * @example
+ * computedRatio((await session.evaluate(tokens)).stats); // 0.203
+ */
+export function computedRatio({ computed, neurons }: Pick<StepStats, 'computed' | 'neurons'>) {
+  return activeRatio({ fired: computed, neurons });
+}
+
+/**
+ * The same for each layer, of those that fired.
  *
  * @example
  * activeRatioPerLayer({ fired: [150, 40], neurons: [1024, 1024] }); // [0.146, 0.039]

@@ -1,6 +1,6 @@
 import { type StepStats, TIERS, type Tier } from '@thermocline/contracts';
 import type { ModelResult } from './generation.js';
-import { activeRatio, activeRatioPerLayer } from './step-stats.js';
+import { activeRatio, activeRatioPerLayer, computedRatio } from './step-stats.js';
 
 /** The figures of a generation that people compare. `null`: too little was generated to say. */
 export interface GenerationSummary {
@@ -14,6 +14,10 @@ export interface GenerationSummary {
   ffnActiveRatio: number | null;
   /** [layers] */
   layerActiveRatios: (number | null)[];
+  /** Share of neurons that were computed, of the same tokens; all of them but in lossy modes. */
+  ffnComputedRatio: number | null;
+  /** [layers] */
+  layerComputedRatios: (number | null)[];
   /** Weights and KV read for each decoded token, by tier. */
   bytesPerToken: Record<Tier, number | null>;
   ffnBytesPerToken: Record<Tier, number | null>;
@@ -37,6 +41,8 @@ export function summarizeGeneration(result: ModelResult): GenerationSummary {
     msPerToken: { p50: percentile(intervals, 0.5), p99: percentile(intervals, 0.99) },
     ffnActiveRatio: activeRatio(measured),
     layerActiveRatios: activeRatioPerLayer(measured),
+    ffnComputedRatio: computedRatio(measured),
+    layerComputedRatios: activeRatioPerLayer({ ...measured, fired: measured.computed }),
     bytesPerToken: perToken(decode, 'bytesRead'),
     ffnBytesPerToken: perToken(decode, 'ffnBytesRead'),
   };
