@@ -40,8 +40,11 @@ export async function writePictures(
   pictures: Pictures,
   { html, svg }: PicturePaths,
 ): Promise<void> {
-  if (html !== undefined) await write(callerPath(html), await pictures.page());
-  if (svg !== undefined) await write(callerPath(svg), await pictures.figure());
+  // Both are drawn before one is written: a picture that cannot be drawn leaves no file.
+  const page = html !== undefined && (await pictures.page());
+  const figure = svg !== undefined && (await pictures.figure());
+  if (page) await write(callerPath(html), page);
+  if (figure) await write(callerPath(svg), figure);
 }
 
 /** An older picture may be replaced, anything else not. */

@@ -25,9 +25,11 @@ figcaption, small { color: var(--faint); font-size: .85rem; }
 [aria-label=cell] rect:hover { stroke: currentColor; stroke-width: 2px; }
 .wide { overflow-x: auto; max-height: 32rem; margin-bottom: 2rem; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: .9rem; }
+td { white-space: nowrap; }
 th, td { text-align: right; padding: .2rem .8rem; border-bottom: 1px solid var(--line); }
 thead th { position: sticky; top: 0; background: var(--background); }
 tfoot td { font-weight: bold; }
+@media (max-width: 60rem) { th, td { padding: .2rem .45rem; } }
 @media print { .wide { max-height: none; } }
 `;
 }

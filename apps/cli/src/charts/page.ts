@@ -9,13 +9,21 @@ export const SCREEN_CHART = { width: 560, height: 360 };
 export interface Page {
   heading: string;
   /** Of what it is, for the title of the window. */
-  subject: string;
+  subject?: string | undefined;
   intro: readonly string[];
   /** Large figures and what they are of. */
   facts: readonly (readonly [value: string, what: string])[];
   legend: string;
   charts: readonly Chart[];
   sections: readonly (readonly [heading: string, markup: string])[];
+}
+
+const POINT = 'Point at a line or a dot to read its figures.';
+const NOTHING = 'There is nothing to draw: no layer has a figure.';
+
+/** What the window is called, and the figure that shows the same. */
+export function pageTitle({ heading, subject }: Pick<Page, 'heading' | 'subject'>): string {
+  return subject === undefined ? heading : `${heading}: ${subject}`;
 }
 
 /** One page with pictures and figures, which needs no network and no other file. */
@@ -33,14 +41,14 @@ export function drawPage({
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<title>${escapeMarkup(heading)}: ${escapeMarkup(subject)}</title>
+<title>${escapeMarkup(pageTitle({ heading, subject }))}</title>
 <style>${pageStyle()}</style>
 </head>
 <body>
 <h1>${escapeMarkup(heading)}</h1>
 ${intro.map((line) => `<p>${line}</p>`).join('\n')}
 <ul class="facts">${facts.map(([value, what]) => `<li><strong>${escapeMarkup(value)}</strong> ${escapeMarkup(what)}</li>`).join('')}</ul>
-<div class="legend">${legend}<small>Point at a line or a dot to read its figures.</small></div>
+<div class="legend">${legend}<small>${charts.length > 0 ? POINT : NOTHING}</small></div>
 <main>
 ${charts.map(figure).join('\n')}
 </main>
@@ -64,7 +72,7 @@ export function pageTable(
 ): string {
   const row = (cells: readonly string[], tag = 'td') =>
     `<tr>${cells.map((cell) => `<${tag}>${escapeMarkup(cell)}</${tag}>`).join('')}</tr>`;
-  return `<div class="wide"><table><thead>${row(head, 'th')}</thead>
+  return `<div class="wide" tabindex="0"><table><thead>${row(head, 'th')}</thead>
 <tbody>${rows.map((cells) => row(cells)).join('\n')}</tbody>${foot ? `<tfoot>${row(foot)}</tfoot>` : ''}</table></div>`;
 }
 

@@ -99,11 +99,13 @@ function sparsityChart(
     inPercent(layers, 'trueSparsity', 'do not fire', 'of the neurons do not fire'),
   ]);
   if (lines.length === 0) return [];
+  const predicts = layers.some(({ overPrediction }) => overPrediction !== null);
+  const vain = predicts ? ' What is computed and does not fire was predicted in vain.' : '';
   return [
     {
       title: 'Sparsity over depth',
       svg: overDepth(canvas, { label: 'share of neurons (%)', domain: [0, 100] }, lines),
-      caption: `Share of the neurons that do not fire on a token, and share that is not computed, ${measured}. What is computed and does not fire was predicted in vain.`,
+      caption: `Share of the neurons that do not fire on a token, and share that is not computed, ${measured}.${vain}`,
     },
   ];
 }

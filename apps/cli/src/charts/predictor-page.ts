@@ -1,6 +1,7 @@
+import { UsageError } from '../usage-error.js';
 import { openCanvas } from './canvas.js';
 import { drawFigure, PANEL } from './figure.js';
-import { drawPage, type Page, SCREEN_CHART } from './page.js';
+import { drawPage, type Page, pageTitle, SCREEN_CHART } from './page.js';
 import {
   type PredictorCaptions,
   type PredictorLayer,
@@ -24,15 +25,22 @@ export async function predictorPage({
   return drawPage({ ...page, legend: '', charts: predictorCharts(canvas, layers, captions) });
 }
 
-/** The pictures as one figure for a paper. */
+/**
+ * The pictures as one figure for a paper.
+ *
+ * @throws UsageError when there is none
+ */
 export async function predictorFigure({
   layers,
   page,
   ...captions
 }: PredictorPicture): Promise<string> {
   const canvas = await openCanvas(PAPER, PANEL.width, PANEL.height);
-  return drawFigure({
-    about: `${page.heading}: ${page.subject}`,
-    panels: predictorCharts(canvas, layers, captions),
-  });
+  const panels = predictorCharts(canvas, layers, captions);
+  if (panels.length === 0) {
+    throw new UsageError(
+      '--svg: there is nothing to draw, for no layer has a figure: leave it out.',
+    );
+  }
+  return drawFigure({ about: pageTitle(page), panels });
 }

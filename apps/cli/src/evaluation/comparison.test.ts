@@ -173,6 +173,7 @@ describe('the pictures of a comparison', () => {
       expect(page).toContain(`<h2>${title} over depth</h2>`);
     }
     expect(page).toContain('layer 1: 97.5 % of the value');
+    expect(page).toContain('predicted in vain');
     expect(page).toContain('layer 1: trained, 96 hidden units');
     expect(page).toContain('predicted: perplexity 8.089, 0.80 % above dense');
     expect(page).toContain('stories &lt;8M&gt;');
@@ -193,5 +194,6 @@ describe('the pictures of a comparison', () => {
     const page = await predictorPage(alone);
     expect(page.match(/<figure/g)).toHaveLength(1);
     expect(page).toContain('<h2>Sparsity over depth</h2>');
+    expect(page).not.toContain('predicted in vain');
   });
 });

@@ -1,5 +1,4 @@
 import {
-  CALIBRATION_COLUMNS,
   type HeldOutQuality,
   type LayerPredictor,
   modelParameters,
@@ -7,6 +6,7 @@ import {
   predictorBytes,
   predictorWeights,
 } from '@thermocline/contracts';
+import { calibratedRange, madeFor, measuredSparsities } from './predictor-range.js';
 
 /** A layer's predictor as programs read it; `null` is what it does not have or say. */
 export type LayerJson = ReturnType<typeof layerJson>;
@@ -14,11 +14,14 @@ export type LayerJson = ReturnType<typeof layerJson>;
 export function predictorsJson(set: PredictorSet) {
   const parameters = modelParameters(set.model);
   const weights = set.layers.reduce((sum, layer) => sum + predictorWeights(layer), 0);
+  const made = madeFor(set);
   return {
     weights,
     bytes: set.layers.reduce((sum, layer) => sum + predictorBytes(layer), 0),
     params_share: weights / parameters,
-    calibration: calibrationRange(set),
+    made_for: made && { recall: made.recall ?? null, sparsity: made.sparsity ?? null },
+    calibration: calibratedRange(set),
+    measured_sparsities: measuredSparsities(set),
     measured: (set.measured ?? []).map((loss) => ({
       mode: loss.mode,
       recall: loss.recall ?? null,
@@ -29,19 +32,6 @@ export function predictorsJson(set: PredictorSet) {
       tokens: loss.tokens,
     })),
     layers: set.layers.map((layer) => layerJson(layer, parameters)),
-  };
-}
-
-/** Between which value recalls the thresholds of a set can be moved. */
-function calibrationRange({ layers }: PredictorSet) {
-  const [calibration] = layers.flatMap((layer) =>
-    layer.kind !== 'none' && layer.calibration ? [layer.calibration] : [],
-  );
-  if (calibration === undefined) return null;
-  return {
-    from: calibration[0] as number,
-    to: calibration[calibration.length - CALIBRATION_COLUMNS] as number,
-    points: calibration.length / CALIBRATION_COLUMNS,
   };
 }
 

@@ -7,6 +7,8 @@ import type { PredictorLayer } from '../charts/predictor-charts.js';
 import type { PredictorPicture } from '../charts/predictor-page.js';
 import { formatCount } from '../format.js';
 import { type LayerJson, predictorsJson } from './predictor-json.js';
+import { LOSS_HEAD, lossRows } from './predictor-loss.js';
+import type { Range } from './predictor-range.js';
 import { describeShape } from './report.js';
 
 type SetJson = ReturnType<typeof predictorsJson>;
@@ -16,19 +18,36 @@ export function predictorPicture(set: PredictorSet): PredictorPicture {
   const json = predictorsJson(set);
   return {
     measured: 'on held-out text',
-    layers: json.layers.map(toLayer),
+    layers: toLayers(json),
     page: {
-      heading: 'Predictor set',
-      subject: set.model.arch,
+      heading: `Predictors of ${describeModel(set.model)}`,
       intro: [escapeMarkup(describeShape(set.model))],
       facts: facts(json),
       sections: [
-        ...(json.measured.length > 0 ? ([['What was lost', measuredTable(json)]] as const) : []),
+        ...(json.measured.length > 0
+          ? ([['What was lost', pageTable(LOSS_HEAD, lossRows(json))]] as const)
+          : []),
         ['Layers', layerTable(json)],
         ['Where it comes from', pageList(originItems(set))],
       ],
     },
   };
+}
+
+/** `a llama model, 6 layers of 1,024 neurons` */
+function describeModel({ arch, layers, n_ff }: PredictorSet['model']): string {
+  const neurons = [...new Set(n_ff)].map(formatCount).join(' or ');
+  const article = /^[aeiou]/i.test(arch) ? 'an' : 'a';
+  return `${article} ${arch} model, ${layers} layers of ${neurons} neurons`;
+}
+
+function toLayers({ layers }: SetJson): PredictorLayer[] {
+  const measured = layers.some(({ density }) => density !== null);
+  return layers.map((layer) => {
+    const drawn = toLayer(layer);
+    // Without a predictor all neurons are computed; that stands beside what was measured of others.
+    return measured && layer.kind === 'none' ? { ...drawn, predictedSparsity: 0 } : drawn;
+  });
 }
 
 function toLayer(layer: LayerJson): PredictorLayer {
@@ -48,39 +67,17 @@ function toLayer(layer: LayerJson): PredictorLayer {
 }
 
 function facts(json: SetJson): [string, string][] {
-  const { calibration } = json;
-  return [
+  const { made_for: made, calibration, measured_sparsities: sparsities } = json;
+  const between = ({ from, to }: Range) => `${percent(from)} – ${percent(to)}`;
+  const all: [string | null, string][] = [
+    [made?.recall == null ? null : percent(made.recall), 'recall by value, as made'],
+    [made?.sparsity == null ? null : percent(made.sparsity), 'of the neurons left out, as made'],
+    [sparsities && between(sparsities), 'of the neurons can be left out'],
+    [sparsities || !calibration ? null : between(calibration), 'recall by value to choose from'],
     [percent(json.params_share), "of the model's parameters"],
     [formatCount(json.weights), 'weights'],
-    ...(calibration
-      ? ([
-          [
-            `${percent(calibration.from)} – ${percent(calibration.to)}`,
-            'value recall to choose from',
-          ],
-        ] as [string, string][])
-      : []),
   ];
-}
-
-function measuredTable({ measured }: SetJson): string {
-  return pageTable(
-    ['mode', 'recall', 'sparsity', 'perplexity', 'change', 'dense', 'tokens'],
-    measured.map((loss) => [
-      loss.mode,
-      recallOf(loss),
-      loss.sparsity === null ? '' : percent(loss.sparsity),
-      loss.perplexity.toFixed(4),
-      `${(100 * loss.perplexity_change).toFixed(2)} %`,
-      loss.dense_perplexity.toFixed(4),
-      formatCount(loss.tokens),
-    ]),
-  );
-}
-
-function recallOf({ recall, sparsity }: SetJson['measured'][number]): string {
-  if (recall !== null) return percent(recall);
-  return sparsity === null ? 'as made' : '';
+  return all.flatMap(([value, what]) => (value === null ? [] : [[value, what]]));
 }
 
 function layerTable({ layers }: SetJson): string {
