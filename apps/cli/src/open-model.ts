@@ -57,12 +57,16 @@ export async function openModel(
   for (const notice of model.info.notices) note(`note: ${notice}`);
   if (mode !== 'auto') return model;
   try {
-    const { candidates } = await chooseMode(model, {
+    const { candidates, maxLoss: bound } = await chooseMode(model, {
       ...(maxLoss !== undefined && { maxLoss }),
       ...(signal && { signal }),
     });
     const timed = candidates.filter(({ tokensPerSecond }) => tokensPerSecond !== null);
     note(`note: mode auto takes ${model.defaultMode}, of ${timed.map(describe).join('; ')}`);
+    for (const candidate of nearestRuledOut(candidates, bound)) {
+      const loss = `${formatShare(candidate.loss)} of perplexity`;
+      note(`note: ${place(candidate)} loses ${loss}, more than the ${formatShare(bound)} allowed`);
+    }
     return model;
   } catch (error) {
     await model.close();
@@ -70,15 +74,28 @@ export async function openModel(
   }
 }
 
-function describe({ mode, recall, sparsity, loss, tokensPerSecond }: ModeCandidate): string {
-  const at =
-    recall !== undefined
-      ? ` at recall ${formatShare(recall)}`
-      : sparsity !== undefined
-        ? ` at sparsity ${formatShare(sparsity)}`
-        : '';
+/** Of each mode the point that lost least of those that lost too much. */
+function nearestRuledOut(candidates: readonly ModeCandidate[], bound: number): ModeCandidate[] {
+  const nearest = new Map<Mode, ModeCandidate>();
+  for (const candidate of candidates) {
+    const { mode, loss } = candidate;
+    if (loss > bound && loss < (nearest.get(mode)?.loss ?? Number.POSITIVE_INFINITY)) {
+      nearest.set(mode, candidate);
+    }
+  }
+  return [...nearest.values()];
+}
+
+function describe({ loss, tokensPerSecond, ...candidate }: ModeCandidate): string {
   const cost = loss > 0 ? `, ${formatShare(loss)} of perplexity` : '';
-  return `${mode}${at}: ${formatRate(tokensPerSecond, 'tokens/s')}${cost}`;
+  return `${place(candidate)}: ${formatRate(tokensPerSecond, 'tokens/s')}${cost}`;
+}
+
+/** A mode, and where its predictors run. */
+function place({ mode, recall, sparsity }: Pick<ModeCandidate, 'mode' | 'recall' | 'sparsity'>) {
+  if (recall !== undefined) return `${mode} at recall ${formatShare(recall)}`;
+  if (sparsity !== undefined) return `${mode} at sparsity ${formatShare(sparsity)}`;
+  return mode;
 }
 
 async function load(

@@ -250,9 +250,10 @@ function addChoices(program: Command): void {
     .addOption(
       new Option(
         '--mode <mode...>',
-        'how the FFN is computed; several are compared task by task',
-      ).choices(modes),
+        'how the FFN is computed; several are compared task by task; auto as in run',
+      ).choices([...modes, 'auto']),
     )
+    .addOption(maxLoss())
     .option('--limit <n>', 'answer the first n tasks', wholeNumber(1))
     .option('--delimiter <text>', 'between context and choice (default: one space)')
     .option('--details <file>', 'write what was made of each task, as JSON lines')
@@ -272,8 +273,13 @@ function withModel(command: Command): Command {
         'how the FFN is computed; auto: the fastest within --max-loss',
       ).choices([...modes, 'auto']),
     )
-    .option('--max-loss <share>', 'perplexity that --mode auto may lose (default: 1%)', share);
+    .addOption(maxLoss());
   return withLoading(withPredictors(command));
+}
+
+function maxLoss(): Option {
+  const meaning = 'perplexity that --mode auto may lose (default: 1%)';
+  return new Option('--max-loss <share>', meaning).argParser(share);
 }
 
 /** What chooses neurons in the lossy modes. */

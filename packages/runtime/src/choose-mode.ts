@@ -26,6 +26,8 @@ export interface ModeCandidate extends OperatingPoint {
 
 export interface ModeChoice extends ModeCandidate {
   candidates: ModeCandidate[];
+  /** The bound that held. */
+  maxLoss: number;
 }
 
 /**
@@ -64,7 +66,7 @@ export async function chooseMode(
   );
   const chosen = fastest as ModeCandidate;
   await adopt(model, chosen);
-  return { ...chosen, candidates: all };
+  return { ...chosen, candidates: all, maxLoss };
 }
 
 /** Gives each candidate the median of its speeds; what else the machine does falls on all alike. */

@@ -1,9 +1,11 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { writePredictorSet } from '@thermocline/contracts';
+import { inspectModel } from '@thermocline/runtime';
 import { afterAll, describe, expect, it } from 'vitest';
 import * as z from 'zod';
-import { ROOT, runCli, runJson } from '../testing/run-cli.js';
+import { DEMO, ROOT, runCli, runJson } from '../testing/run-cli.js';
 
 const STORIES = join(ROOT, 'apps', 'cli', 'examples', 'story-choices.jsonl');
 const folder = mkdtempSync(join(tmpdir(), 'thermocline-choices-'));
@@ -55,6 +57,33 @@ describe('thermocline choices', () => {
     expect(rows).toHaveLength(42);
     const right = rows.filter(({ answer, modes }) => modes.dense.chosen === answer);
     expect(right.length / 42).toBeCloseTo(dense.acc, 12);
+  });
+
+  it('lets auto choose, and says what loses too much', async () => {
+    const path = join(folder, 'gate.predictors');
+    const { fingerprint, info } = await inspectModel(
+      join(DEMO, 'model', 'Llama-ReGLU-Stories-8M-f16.gguf'),
+    );
+    if (info === null) return expect.unreachable();
+    const threshold = Float32Array.of(0);
+    const gate = { kind: 'gate', reads: 'same-layer', threshold } as const;
+    await writePredictorSet(path, {
+      fingerprint,
+      model: info,
+      corpora: [],
+      layers: Array.from({ length: info.layers }, () => gate),
+      measured: [{ mode: 'predicted', perplexity: 8.16, densePerplexity: 8, tokens: 100 }],
+    });
+    const args = ['choices', '--tasks', STORIES, '--limit', '2', '--predictors', path];
+    const result = await runCli([...args, '--mode', 'auto']);
+    expect(result.stderr).toMatch(/note: mode auto takes (dense|exact), of /);
+    expect(result.stderr).toContain(
+      'note: predicted loses 2.0 % of perplexity, more than the 1.0 % allowed',
+    );
+    expect(result.stdout).toMatch(/ (dense|exact) +\d+\.\d %/);
+    const more = await runCli([...args, '--mode', 'dense', 'auto', '--max-loss', '3%']);
+    expect(more.stderr).toMatch(/note: mode auto takes .*predicted: .*2\.0 % of perplexity/);
+    expect(more.stderr).not.toContain('allowed');
   });
 
   it('leaves earlier details alone when there is no model to answer', async () => {

@@ -13,7 +13,7 @@ import { UsageError } from '../usage-error.js';
 
 export interface ChoicesOptions extends Omit<ModelOptions, 'mode'> {
   tasks: string;
-  mode?: Mode[];
+  mode?: (Mode | 'auto')[];
   limit?: number;
   delimiter?: string;
   details?: string;
@@ -29,7 +29,9 @@ export async function choices(path: string | undefined, options: ChoicesOptions)
     throw new UsageError(`${file} is read: write the details to another file.`);
   }
   const tasks = await readChoiceTasks(file, limit);
-  await using model = await openModel(path, modelOptions, interrupt.signal);
+  const auto = modes?.includes('auto') === true;
+  const asked = { ...modelOptions, ...(auto && { mode: 'auto' as const }) };
+  await using model = await openModel(path, asked, interrupt.signal);
   // Only now: an earlier file is not emptied for a model that cannot be opened.
   await using report = await openDetails(details);
   using progress = await startProgress('Answering');
@@ -37,7 +39,10 @@ export async function choices(path: string | undefined, options: ChoicesOptions)
     signal: interrupt.signal,
     onProgress: (done, total) => progress.update(done, total, `${done} of ${total}`),
     onTask: (task) => report.write(detailsJson(task)),
-    ...(modes !== undefined && { modes }),
+    // What auto chose is the model's default by now.
+    ...(modes !== undefined && {
+      modes: modes.map((mode) => (mode === 'auto' ? model.defaultMode : mode)),
+    }),
     ...(delimiter !== undefined && { delimiter }),
   });
   progress[Symbol.dispose]();
