@@ -47,9 +47,8 @@ for (const { kind, share } of runs) {
     weights: engine,
     kind: /** @type {'trained' | 'factorised' | 'signs'} */ (kind),
     tokens,
-    recall: 0.97,
-    everyLayer: true,
-    ...(share !== null && { budget: { share } }),
+    // So little over-prediction is asked for that the whole budget is spent.
+    ...(share !== null && { budget: { share }, everyLayer: true, overPrediction: 1 }),
     ...(values.epochs !== undefined && { epochs: Number(values.epochs) }),
     windows: () => cutWindows(engine, corpus, { tokens }),
     heldOutWindows: () => cutWindows(engine, test, { tokens: HELD_OUT_TOKENS }),

@@ -39,6 +39,7 @@ const shape = z.strictObject({
   ms_per_token: z.object({ p50: z.number().nullable(), p99: z.number().nullable() }),
   ffn_active_ratio: ratio,
   ffn_active_ratio_per_layer: z.array(ratio).length(6),
+  ffn_computed_ratio: ratio,
   tiers: z.object({ gpu: tier, cpu: tier, flash: tier }),
   notices: z.array(z.string()),
 });

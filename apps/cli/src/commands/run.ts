@@ -1,6 +1,7 @@
 import { TIERS } from '@thermocline/contracts';
 import {
   type GenerationSummary,
+  isLossy,
   type Model,
   type ModelResult,
   summarizeGeneration,
@@ -56,8 +57,10 @@ function printableOnTerminal(text: string): string {
 function showFigures(model: Model, result: ModelResult, summary: GenerationSummary): void {
   const { n_ff } = model.info.model;
   note('');
-  note('Share of FFN neurons that fired:');
-  for (const line of layerBars(summary.layerActiveRatios, n_ff, errorColors.cyan)) note(line);
+  const lossy = isLossy(result.mode);
+  const ratios = lossy ? summary.layerComputedRatios : summary.layerActiveRatios;
+  note(`Share of FFN neurons that ${lossy ? 'were computed' : 'fired'}:`);
+  for (const line of layerBars(ratios, n_ff, errorColors.cyan)) note(line);
   if (result.finishReason === 'context') {
     note(
       'note: the context is full. A longer one: --context, as far as the model was made for it.',
@@ -96,6 +99,7 @@ function runJson(
     ms_per_token: summary.msPerToken,
     ffn_active_ratio: summary.ffnActiveRatio,
     ffn_active_ratio_per_layer: summary.layerActiveRatios,
+    ffn_computed_ratio: summary.ffnComputedRatio,
     tiers: tiersJson(result, summary),
     notices: info.notices,
   };
