@@ -16,6 +16,8 @@ const require = createRequire(join(ROOT, 'apps', 'cli', 'package.json'));
 const load = (name) => import(pathToFileURL(require.resolve(name)).href);
 const [Plot, { DOMParser }] = await Promise.all([load('@observablehq/plot'), load('linkedom')]);
 
+/** As far as the curves tell them apart. */
+const MOST = 2;
 const COLORS = { trained: '#355f8d', factorised: '#22a884', signs: '#b5367a' };
 const DASHES = { trained: 'none', factorised: '5,3', signs: '1,3' };
 
@@ -23,7 +25,14 @@ const curves = readCurves(
   join(ROOT, 'benchmarks', 'results', MACHINE, 'predictor-curve.csv'),
 );
 const points = curves.flatMap(({ points }) => points);
-const ends = curves.map(({ points }) => points.at(-1)).filter((point) => point !== undefined);
+const named = curves.flatMap(({ kind, points }) =>
+  kind === 'factorised' ? [] : points.filter(({ over }) => over === MOST),
+);
+const legend = [
+  { y: 84, text: '── trained', color: COLORS.trained },
+  { y: 82.8, text: '- - factorised, the same widths', color: COLORS.factorised },
+  { y: 81.6, text: '··· counting signs', color: COLORS.signs },
+].map((entry) => ({ ...entry, x: 1.45 }));
 const document = new DOMParser().parseFromString(
   '<svg xmlns="http://www.w3.org/2000/svg"></svg>',
   'image/svg+xml',
@@ -33,19 +42,22 @@ const chart = Plot.plot({
   width: 720,
   height: 420,
   marginLeft: 60,
-  marginRight: 130,
+  marginRight: 160,
   marginBottom: 46,
-  style: { fontSize: '13px', fontFamily: 'Helvetica, Arial, Liberation Sans, sans-serif' },
+  style: {
+    background: '#ffffff',
+    fontSize: '13px', fontFamily: 'Helvetica, Arial, Liberation Sans, sans-serif',
+  },
   x: { label: 'neurons predicted for each that fires', labelAnchor: 'center', labelArrow: 'none' },
   y: {
     label: 'value recall, %',
     labelArrow: 'none',
     grid: true,
-    domain: [Math.floor(Math.min(...points.map(({ recall }) => recall))), 100],
+    domain: [80, 100],
   },
   color: { type: 'identity' },
   marks: [
-    Plot.rect([{ x1: 1.1, x2: 1.4, y1: 97, y2: 100 }], {
+    Plot.rect([{ x1: 1, x2: 1.4, y1: 97, y2: 100 }], {
       x1: 'x1',
       x2: 'x2',
       y1: 'y1',
@@ -62,14 +74,16 @@ const chart = Plot.plot({
       }),
     ),
     Plot.dot(points, { x: 'over', y: 'recall', fill: 'color', r: 2.5 }),
-    Plot.text(ends, { x: 'over', y: 'recall', text: 'name', fill: 'color', dx: 8, textAnchor: 'start' }),
+    Plot.text(named, { x: 'over', y: 'recall', text: 'name', fill: 'color', dx: 8, textAnchor: 'start' }),
+    Plot.text(legend, { x: 'x', y: 'y', text: 'text', fill: 'color', textAnchor: 'start' }),
   ],
 });
 const svg = String(chart.outerHTML)
   .replace(/<style>[^<]*<\/style>/g, '')
   .replaceAll('currentColor', '#1a1a1a')
   .replaceAll('var(--plot-background)', '#ffffff')
-  .replace('<svg ', '<svg style="background:#ffffff" ');
+  .replace(/\d+\.\d{3,}/g, (number) => String(Math.round(Number(number) * 100) / 100))
+  .replace('<svg ', '<svg xmlns="http://www.w3.org/2000/svg" ');
 writeFileSync(join(HERE, 'predictor-curve.svg'), `${svg}\n`);
 
 /** One curve for each row of the file. */
@@ -79,9 +93,10 @@ function readCurves(path) {
   return lines.map((line) => {
     const row = Object.fromEntries(line.split(',').map((cell, i) => [columns[i], cell]));
     const share = Math.round(1000 * Number(row.parameter_share)) / 10;
-    const name = row.kind === 'signs' ? 'signs (1 bit)' : `${row.kind}, ${share} %`;
+    const name = row.kind === 'signs' ? '1 bit a weight' : `${share} % of the weights`;
     const points = columns
       .filter((column) => column.startsWith('recall_at_') && row[column] !== '')
+      .filter((column) => Number(column.slice('recall_at_'.length)) <= MOST)
       .map((column) => ({
         over: Number(column.slice('recall_at_'.length)),
         recall: 100 * Number(row[column]),
