@@ -7,10 +7,7 @@ import type {
 import type { NativeEngine } from '@thermocline/engine-native';
 
 /** A predictor set of one layer after another. */
-export function predictorSet(
-  { fingerprint, model }: EngineInfo,
-  layers: LayerPredictor[],
-): PredictorSet {
+function predictorSet({ fingerprint, model }: EngineInfo, layers: LayerPredictor[]): PredictorSet {
   return { fingerprint, model, corpora: [], layers };
 }
 

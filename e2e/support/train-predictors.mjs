@@ -40,7 +40,7 @@ export async function trainOnTexts(profile, options = {}, model = MODEL) {
       math,
       weights: engine,
       windows: () => cutWindows(engine, corpus, { tokens, context: CONTEXT }),
-      epochs: 2,
+      ...((options.kind ?? 'trained') === 'trained' && { epochs: 2 }),
       ...options,
       tokens,
     });

@@ -18,7 +18,7 @@ export function pointsToMeasure(set: PredictorSet): OperatingPoint[] {
 }
 
 /** The recalls of the whole set that its thresholds were calibrated for, ascending. */
-export function calibratedRecalls({ layers }: PredictorSet): number[] {
+function calibratedRecalls({ layers }: PredictorSet): number[] {
   for (const layer of layers) {
     if (layer.kind === 'none' || layer.calibration === undefined) continue;
     return [...layer.calibration.filter((_, index) => index % CALIBRATION_COLUMNS === 0)];

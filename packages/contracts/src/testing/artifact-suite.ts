@@ -143,6 +143,7 @@ export function artifactSuite<T extends { fingerprint: string }>(
           if (!typed) throw new Error(`bit flipped in byte ${at}`, { cause: error });
         }
       }
-    });
+      // Thousands of files are written and synced: seconds, but many on a busy drive.
+    }, 180_000);
   });
 }
