@@ -96,7 +96,7 @@ export class Model {
   }
 
   async #load(predictors: LoadedPredictors | null): Promise<void> {
-    await this.engine.setPredictors(predictors && predictors.set);
+    await this.engine.setPredictors(predictors?.set ?? null);
     this.#predictors = predictors;
     if (this.#defaultMode && !this.engine.info.modes.includes(this.#defaultMode)) {
       this.#defaultMode = null;
