@@ -1,7 +1,9 @@
 import type { MeasuredLoss, Mode, PredictorSet } from '@thermocline/contracts';
 import { evaluatePerplexity } from './evaluate-perplexity.js';
+import { isLossy } from './is-lossy.js';
 import type { Model } from './model.js';
 import { requireNotAborted } from './require-not-aborted.js';
+import { readScoredText } from './scored-text.js';
 import type { OperatingPoint } from './use-predictors.js';
 
 export interface MeasureLossOptions {
@@ -34,10 +36,11 @@ export async function measureLoss(
   options: MeasureLossOptions = {},
 ): Promise<PredictorSet> {
   const { points = [], tokens = 8192, onProgress, signal } = options;
+  const { ids } = await readScoredText(model, text, { tokens });
   const runs = points.length + 2;
   let done = 0;
   const perplexityIn = async (mode: Mode) => {
-    const result = await evaluatePerplexity(model, text, {
+    const result = await evaluatePerplexity(model, ids, {
       mode,
       tokens,
       audit: false,
@@ -56,7 +59,7 @@ export async function measureLoss(
     const measured: MeasuredLoss[] = [];
     for (const point of [{}, ...points]) {
       await model.usePredictors(made, point);
-      const mode = model.info.modes.includes('predicted') ? 'predicted' : 'threshold';
+      const mode = model.info.modes.find(isLossy) ?? 'threshold';
       const { perplexity } = await perplexityIn(mode);
       measured.push({
         mode,
