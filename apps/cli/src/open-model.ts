@@ -1,6 +1,7 @@
 import type { KvType, Mode } from '@thermocline/contracts';
 import {
   chooseMode,
+  isLossy,
   type LoadOptions,
   loadModel,
   type ModeCandidate,
@@ -50,7 +51,12 @@ export async function openModel(
   if (maxLoss !== undefined && mode !== 'auto') {
     throw new UsageError('--max-loss is the bound of --mode auto: give both.');
   }
-  if ((mode === 'dense' || mode === 'exact') && (recall ?? sparsity) !== undefined) {
+  if (
+    mode !== undefined &&
+    mode !== 'auto' &&
+    !isLossy(mode) &&
+    (recall ?? sparsity) !== undefined
+  ) {
     throw new UsageError(`Mode ${mode} uses no predictors: leave --recall and --sparsity out.`);
   }
   const model = await load(path, options, signal);

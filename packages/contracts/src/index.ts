@@ -9,10 +9,11 @@ export {
   type ReadArtifactOptions,
 } from './artifact-origin.js';
 export { type AppendBytes, writeFileAtomically } from './atomic-file.js';
+export { checkWhole, invalidOption } from './check-options.js';
 export * from './coactivation.js';
 export * from './engine.js';
 export * from './errors.js';
-export { fileError } from './file-errors.js';
+export { corrupt, fileError } from './file-errors.js';
 export {
   type HardwareInfo,
   hardwareInfoToJson,

@@ -1,6 +1,10 @@
 import { join } from 'node:path';
-import { PipelineError, type SampleSet, type TokenWindow } from '@thermocline/contracts';
-import { invalidOption } from './check-options.js';
+import {
+  invalidOption,
+  PipelineError,
+  type SampleSet,
+  type TokenWindow,
+} from '@thermocline/contracts';
 import { PARTS, type Part, type Progress, readProgress, saveProgress } from './collect-progress.js';
 import { HELD_OUT_EVERY } from './held-out.js';
 import { type SamplePass, SIZING_TOKENS, sampleBytes, type View, viewsOf } from './plan-passes.js';

@@ -1,4 +1,4 @@
-import { invalidOption } from './check-options.js';
+import { invalidOption } from '@thermocline/contracts';
 import { HELD_OUT_EVERY } from './held-out.js';
 import { readableBytes } from './readable-size.js';
 import type { TrainRun } from './train-run.js';

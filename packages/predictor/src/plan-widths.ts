@@ -1,6 +1,5 @@
 import { join } from 'node:path';
-import { BLOCK_COLUMNS } from '@thermocline/contracts';
-import { invalidOption } from './check-options.js';
+import { BLOCK_COLUMNS, invalidOption } from '@thermocline/contracts';
 import { guessWidths } from './guess-widths.js';
 import { budgetSize, costOf } from './measure-candidates.js';
 import { measureWidths, NO_ROOM } from './measure-widths.js';

@@ -3,7 +3,9 @@ import {
   type ActivationProfile,
   type ActivationSource,
   BLOCK_COLUMNS,
+  checkWhole,
   hasExactZeros,
+  invalidOption,
   type LayerActivations,
   type ModelInfo,
   modelParameters,
@@ -13,7 +15,6 @@ import {
   type PredictorKind,
   type PredictorType,
 } from '@thermocline/contracts';
-import { checkWhole, invalidOption } from './check-options.js';
 import { type LayerStatistics, layerStatistics } from './layer-statistics.js';
 import { neuronNorms } from './neuron-norms.js';
 import type { PredictorBudget, TrainOptions } from './train-options.js';

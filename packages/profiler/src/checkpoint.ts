@@ -2,12 +2,12 @@ import { readdir, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import {
   type ActivationProfile,
+  checkWhole,
   isPipelineError,
   PipelineError,
   readActivationProfile,
   writeActivationProfile,
 } from '@thermocline/contracts';
-import { checkWhole } from './check-options.js';
 import type { CheckpointOptions } from './profile-options.js';
 import { type ProfileRun, toJson } from './profile-run.js';
 import { digestState, type RunState, toProfile } from './run-state.js';

@@ -1,4 +1,4 @@
-import { checkWhole } from './check-options.js';
+import { checkWhole } from '@thermocline/contracts';
 import type { Corpus } from './corpus.js';
 import { type CorpusWindow, domainWindows, type Tokenizes } from './domain-windows.js';
 

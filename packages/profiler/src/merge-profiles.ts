@@ -2,11 +2,11 @@ import {
   type ActivationProfile,
   type CorpusSource,
   type DomainActivations,
+  invalidOption,
   type Maker,
   PipelineError,
 } from '@thermocline/contracts';
 import manifest from '../package.json' with { type: 'json' };
-import { invalidOption } from './check-options.js';
 import { mergeShards, runsOf } from './merge-shards.js';
 import { toJson } from './profile-run.js';
 import { addDomain, addLayer, emptyTally, type Tally } from './tally.js';

@@ -1,5 +1,4 @@
-import type { ActivationProfile, Shard } from '@thermocline/contracts';
-import { invalidOption } from './check-options.js';
+import { type ActivationProfile, invalidOption, type Shard } from '@thermocline/contracts';
 
 /** The runs a profile holds, whole or in part. */
 export function runsOf({ madeBy, shards = [] }: ActivationProfile): string[] {

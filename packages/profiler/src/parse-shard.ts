@@ -1,5 +1,4 @@
-import { MAX_SHARDS } from '@thermocline/contracts';
-import { invalidOption } from './check-options.js';
+import { invalidOption, MAX_SHARDS } from '@thermocline/contracts';
 
 /** A part of a run: the windows i ≡ index mod count. */
 export interface ShardOfRun {

@@ -1,6 +1,10 @@
 import { createHash } from 'node:crypto';
-import { type ActivationSource, hasExactZeros } from '@thermocline/contracts';
-import { checkWhole, invalidOption } from './check-options.js';
+import {
+  type ActivationSource,
+  checkWhole,
+  hasExactZeros,
+  invalidOption,
+} from '@thermocline/contracts';
 import type { Corpus } from './corpus.js';
 import { windowLength } from './cut-windows.js';
 import { checkShard, type ShardOfRun } from './parse-shard.js';

@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises';
-import { fileError } from './file-error.js';
+import { fileError } from '@thermocline/contracts';
 
 /** A whole file; what the system says against it becomes one of our errors. */
 export async function readBytes(path: string): Promise<Buffer> {

@@ -1,4 +1,5 @@
 import { type Mode, PipelineError } from '@thermocline/contracts';
+import { isLossy } from './is-lossy.js';
 import type { Model } from './model.js';
 import { requireNotAborted } from './require-not-aborted.js';
 import { median } from './statistics.js';
@@ -89,7 +90,7 @@ async function timeInTurns(
 /** Every mode the model can run in, the lossy ones at each point that was measured. */
 function listCandidates({ info, predictors }: Model): ModeCandidate[] {
   return info.modes.flatMap((mode): ModeCandidate[] => {
-    if (mode === 'dense' || mode === 'exact') return [{ mode, loss: 0, tokensPerSecond: null }];
+    if (!isLossy(mode)) return [{ mode, loss: 0, tokensPerSecond: null }];
     if (predictors === null) return [];
     return pointsOf(predictors, mode).flatMap((point) => {
       const loss = namedLoss({ ...predictors, point }, mode);

@@ -5,6 +5,7 @@ import {
   type Mode,
   PipelineError,
 } from '@thermocline/contracts';
+import { isLossy } from './is-lossy.js';
 import type { Model } from './model.js';
 import { type NamedLoss, namedLoss } from './use-predictors.js';
 
@@ -37,7 +38,7 @@ export function resolveMode(info: EngineInfo, mode: string | undefined): Mode {
  * @throws PipelineError `MODE_UNSUPPORTED`
  */
 export function requireNamedLoss({ predictors }: Model, mode: Mode): NamedLoss | null {
-  if (mode === 'dense' || mode === 'exact') return null;
+  if (!isLossy(mode)) return null;
   const loss = predictors && namedLoss(predictors, mode);
   if (loss !== null || mode !== 'threshold') return loss;
   const reason = 'its cost at these thresholds was not measured';

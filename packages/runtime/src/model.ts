@@ -12,6 +12,7 @@ import { type Corpus, type ProfileOptions, profileModel } from '@thermocline/pro
 import { activationSource } from './activation-source.js';
 import { Conversation, type ConversationOptions } from './conversation.js';
 import { type ModelGeneration, startGeneration } from './generation.js';
+import { isLossy } from './is-lossy.js';
 import { requireNamedLoss, resolveMode } from './mode.js';
 import { type Prompt, promptTokens } from './prompt.js';
 import { type TrainPredictorsOptions, trainOnCorpus } from './train-predictors.js';
@@ -52,7 +53,7 @@ export class Model {
     const { modes, defaultMode } = this.engine.info;
     if (this.#defaultMode !== null) return this.#defaultMode;
     if (this.#predictors === null) return defaultMode;
-    return modes.find((mode) => mode === 'predicted' || mode === 'threshold') ?? defaultMode;
+    return modes.find(isLossy) ?? defaultMode;
   }
 
   /** @throws PipelineError `MODE_UNSUPPORTED` */

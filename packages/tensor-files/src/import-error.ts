@@ -1,13 +1,7 @@
 import { PipelineError } from '@thermocline/contracts';
 
 /** A file that contradicts itself, or holds what is not accepted. */
-export function damaged(
-  path: string,
-  reason: string,
-  remedy = 'Make the file again; it may be damaged or cut short',
-): PipelineError<'ARTIFACT_CORRUPT'> {
-  return new PipelineError('ARTIFACT_CORRUPT', `${path}: ${reason}. ${remedy}.`, { path, reason });
-}
+export { corrupt as damaged } from '@thermocline/contracts';
 
 /** A sound file of another kind than is read. */
 export function otherFormat(

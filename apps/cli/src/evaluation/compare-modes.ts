@@ -2,6 +2,7 @@ import type { Mode } from '@thermocline/contracts';
 import { evaluateModes, isLossy, type ModeComparison, type Model } from '@thermocline/runtime';
 import { formatCount } from '../format.js';
 import { type PicturePaths, writePictures } from '../picture-files.js';
+import { predictorPictures } from '../predictor-pictures.js';
 import { startProgress } from '../progress.js';
 import { errorColors, note, print, printJson } from '../terminal.js';
 import { comparisonJson } from './comparison-json.js';
@@ -27,24 +28,11 @@ export async function compareModes(
   const comparison = await measure(model, passage, options.modes);
   if (options.json) printJson(comparisonJson(model, comparison, options));
   else show(model, comparison, options);
-  const draw = async () => {
+  const pictures = predictorPictures(async () => {
     const { comparisonPicture } = await import('./comparison-picture.js');
-    const picture = comparisonPicture(model, comparison, passage);
-    return { ...(await import('../charts/predictor-page.js')), picture };
-  };
-  await writePictures(
-    {
-      page: async () => {
-        const { predictorPage, picture } = await draw();
-        return predictorPage(picture);
-      },
-      figure: async () => {
-        const { predictorFigure, picture } = await draw();
-        return predictorFigure(picture);
-      },
-    },
-    options,
-  );
+    return comparisonPicture(model, comparison, passage);
+  });
+  await writePictures(pictures, options);
   return comparison.aborted;
 }
 

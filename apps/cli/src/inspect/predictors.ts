@@ -1,5 +1,6 @@
 import { readPredictorSet } from '@thermocline/contracts';
 import type { Pictures } from '../picture-files.js';
+import { predictorPictures } from '../predictor-pictures.js';
 import { predictorsJson } from './predictor-json.js';
 import { predictorLines } from './predictor-lines.js';
 import { heading, originReport, type Report, type ReportOptions } from './report.js';
@@ -11,25 +12,12 @@ export async function inspectPredictors(
 ): Promise<Report & { pictures: Pictures }> {
   const set = await readPredictorSet(path);
   const origin = originReport(set);
-  const draw = async () => {
-    const { predictorPicture } = await import('./predictor-picture.js');
-    return {
-      ...(await import('../charts/predictor-page.js')),
-      picture: predictorPicture(set),
-    };
-  };
   return {
     json: { ...origin.json, ...predictorsJson(set) },
     lines: [heading('predictor set'), ...origin.lines, ...predictorLines(set, options)],
-    pictures: {
-      page: async () => {
-        const { predictorPage, picture } = await draw();
-        return predictorPage(picture);
-      },
-      figure: async () => {
-        const { predictorFigure, picture } = await draw();
-        return predictorFigure(picture);
-      },
-    },
+    pictures: predictorPictures(async () => {
+      const { predictorPicture } = await import('./predictor-picture.js');
+      return predictorPicture(set);
+    }),
   };
 }

@@ -1,5 +1,4 @@
-import type { ModelInfo } from '@thermocline/contracts';
-import { invalidOption } from '../check-options.js';
+import { invalidOption, type ModelInfo } from '@thermocline/contracts';
 
 /** The norm before an FFN. `rms`: x = w · r / rms(r). `layer`: x = w · (r − mean) / deviation + b. */
 export interface FfnNorm {

@@ -1,5 +1,6 @@
 import {
   BLOCK_COLUMNS,
+  invalidOption,
   type LayerPredictor,
   type ModelInfo,
   PipelineError,
@@ -10,7 +11,6 @@ import {
 } from '@thermocline/contracts';
 import { damaged, otherModel } from '@thermocline/tensor-files';
 import manifest from '../../package.json' with { type: 'json' };
-import { invalidOption } from '../check-options.js';
 import { bitsOf } from '../half-floats.js';
 import { absorbNorm, checkNorms, type FfnNorm, whatIsLost } from './absorb-norm.js';
 import { encodeMatrix, isBlockType, largestOf } from './encode-matrix.js';

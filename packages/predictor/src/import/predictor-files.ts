@@ -1,10 +1,11 @@
 import { createHash } from 'node:crypto';
-import { open, readdir, readFile, stat } from 'node:fs/promises';
+import { open, readFile, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import { fileError, type ModelInfo, PipelineError } from '@thermocline/contracts';
+import { fileError, type ModelInfo } from '@thermocline/contracts';
 import {
   damaged,
   inLayerOrder,
+  listFiles,
   openGguf,
   otherFormat,
   readTorchStateDict,
@@ -46,36 +47,17 @@ export async function findPredictors(
   paths: readonly string[],
   model: ModelInfo,
 ): Promise<PredictorSource> {
-  const files = await listFiles(paths);
+  const files = await listFiles(paths, torchFiles);
   const kinds = await Promise.all(files.map(isGguf));
   if (kinds.every((gguf) => gguf)) return ggufSource(files, model);
   if (kinds.every((gguf) => !gguf)) return torchSource(files, model);
   throw damaged(files[0] as string, 'GGUF and other files are mixed', 'Name those of one kind');
 }
 
-async function listFiles(paths: readonly string[]): Promise<string[]> {
-  if (paths.length === 0) {
-    const reason = 'names nothing to import';
-    throw new PipelineError('INVALID_ARGUMENT', `paths ${reason}.`, { argument: 'paths', reason });
-  }
-  const files: string[] = [];
-  for (const path of paths) {
-    try {
-      const info = await stat(path);
-      if (info.isDirectory()) files.push(...(await listFolder(path)));
-      else if (info.isFile()) files.push(path);
-      else throw damaged(path, 'this is no file or folder', 'Name one');
-    } catch (error) {
-      throw fileError(path, error);
-    }
-  }
-  return files;
-}
-
-async function listFolder(folder: string): Promise<string[]> {
-  const names = (await readdir(folder)).sort();
-  const found = names.filter((name) => /^[^.].*\.(pt|pth)$/i.test(name));
-  if (found.length > 0) return found.map((name) => join(folder, name));
+/** A folder stands for the `.pt` files in it. */
+function torchFiles(folder: string, names: readonly string[]): string[] {
+  const found = names.filter((name) => /\.(pt|pth)$/i.test(name));
+  if (found.length > 0) return found;
   const remedy = 'Name a folder of model_0.pt, model_1.pt …, or a .gguf file';
   throw damaged(folder, 'the folder has no .pt files', remedy);
 }

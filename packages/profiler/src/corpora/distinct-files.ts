@@ -1,6 +1,5 @@
 import { stat } from 'node:fs/promises';
-import { PipelineError } from '@thermocline/contracts';
-import { fileError } from '../file-error.js';
+import { fileError, PipelineError } from '@thermocline/contracts';
 import type { InputFile } from './find-files.js';
 
 /** A file and the domain it belongs to. */

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { type FileHandle, open } from 'node:fs/promises';
-import { fileError } from '../file-error.js';
+import { fileError } from '@thermocline/contracts';
 import type { NpyHeader } from '../npy.js';
 import { changedError, throwIfAborted } from './corpus-error.js';
 import { DocumentIndex } from './document-index.js';

@@ -1,5 +1,5 @@
 import { type FileHandle, open } from 'node:fs/promises';
-import { fileError } from '../file-error.js';
+import { fileError } from '@thermocline/contracts';
 import { decodeIds } from '../npy.js';
 import { changedError } from './corpus-error.js';
 import type { DocumentPlace } from './document-index.js';

@@ -3,8 +3,7 @@ import { mkdtemp, open, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
-import { PipelineError } from '@thermocline/contracts';
-import { fileError } from '../file-error.js';
+import { fileError, PipelineError } from '@thermocline/contracts';
 import { throwIfAborted } from './corpus-error.js';
 
 /** Copies of what can be read only once, in a temporary folder of our own. */

@@ -9,6 +9,7 @@ import {
   damaged,
   describeArray,
   inLayerOrder,
+  listFiles,
   otherModel,
   type StoredArray,
 } from '@thermocline/tensor-files';
@@ -16,7 +17,7 @@ import manifest from '../../package.json' with { type: 'json' };
 import { readCounts, row, squeeze } from './count-array.js';
 import { isRaw, readArray } from './read-arrays.js';
 import { readSafetensors } from './read-safetensors.js';
-import { listFiles, readStatistics, sha256 } from './statistics-files.js';
+import { layerFiles, readStatistics, sha256 } from './statistics-files.js';
 
 export interface ImportOptions {
   /** The model the counts are of. */
@@ -51,7 +52,7 @@ export async function importActivations(
   options: ImportOptions,
 ): Promise<ActivationProfile> {
   const { model, fingerprint } = options;
-  const files = await listFiles(paths);
+  const files = await listFiles(paths, layerFiles);
   const found = await readFiles(files, model);
   const arrays = splitLayers(found.arrays.map(squeeze), model);
   const fires = await readLayers(arrays, model);

@@ -1,40 +1,19 @@
 import { createHash } from 'node:crypto';
-import { readdir, stat } from 'node:fs/promises';
-import { extname, join } from 'node:path';
-import { PipelineError } from '@thermocline/contracts';
+import { stat } from 'node:fs/promises';
+import { extname } from 'node:path';
+import { fileError } from '@thermocline/contracts';
 import { damaged } from '@thermocline/tensor-files';
-import { fileError } from '../file-error.js';
 import { readBytes } from '../read-bytes.js';
 
 /** The counts of OPT-175B as 64-bit numbers take 38 MiB. */
 const MAX_FILE_BYTES = 1 << 28;
 const LAYER_FILES = new Set(['.pt', '.npy']);
 
-/** The files that some paths stand for; a folder stands for its `.pt` or its `.npy` files. */
-export async function listFiles(paths: readonly string[]): Promise<string[]> {
-  if (paths.length === 0) {
-    const reason = 'names nothing to import';
-    throw new PipelineError('INVALID_ARGUMENT', `paths ${reason}.`, { argument: 'paths', reason });
-  }
-  const files: string[] = [];
-  for (const path of paths) {
-    try {
-      const info = await stat(path);
-      if (info.isDirectory()) files.push(...(await listFolder(path)));
-      else if (info.isFile()) files.push(path);
-      else throw damaged(path, 'this is no file or folder', 'Name one');
-    } catch (error) {
-      throw fileError(path, error);
-    }
-  }
-  return files;
-}
-
-async function listFolder(folder: string): Promise<string[]> {
-  const names = (await readdir(folder)).filter((name) => !name.startsWith('.')).sort();
+/** A folder stands for its `.pt` or its `.npy` files. */
+export function layerFiles(folder: string, names: readonly string[]): string[] {
   const found = names.filter((name) => LAYER_FILES.has(extname(name).toLowerCase()));
   const kinds = new Set(found.map((name) => extname(name).toLowerCase()));
-  if (kinds.size === 1) return found.map((name) => join(folder, name));
+  if (kinds.size === 1) return found;
   const reason =
     kinds.size === 0 ? 'the folder has no .pt and no .npy files' : 'it has .pt and .npy files';
   throw damaged(folder, reason, 'Name the files that are to be imported');

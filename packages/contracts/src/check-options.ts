@@ -1,4 +1,4 @@
-import { PipelineError } from '@thermocline/contracts';
+import { PipelineError } from './errors.js';
 
 /** An option that is out of range. */
 export function invalidOption(argument: string, reason: string): PipelineError<'INVALID_ARGUMENT'> {
