@@ -16,9 +16,15 @@
 namespace thermocline {
 
 // Rows that a dot product reads: attention matrices, gate, up, the output head.
-// F32, F16, BF16: plain rows. Q8_0: cols int8 quants, then cols/32 F16 scales.
-// Q4_0: cols/2 bytes of nibbles in file order (byte i of a 32-block holds element i
-// low and element i+16 high, both offset by 8), then cols/32 F16 scales.
+// F32, F16, BF16: plain rows. Quantised types: panels (decision 0016). A row is cut into
+// blocks of 32 elements and panels of 16 blocks, 512 columns; the last panel has the n < 16
+// blocks that are left when cols/32 is no multiple of 16. A panel of n blocks is contiguous:
+// first the n F16 scales, then vectors of n lanes of four bytes, lane b from block b.
+// Q8_0: eight vectors; vector v holds the elements 4v to 4v+3 of each block.
+// Q4_0: four vectors; vector v holds the bytes 4v to 4v+3 of the 16 that files keep per block
+// (byte i: element i low, element i+16 high, both offset by 8).
+// So a vector register has one block per 32-bit lane, scales stand as the sums do, and a row
+// has the bytes it has in the file.
 struct RowMatrix {
   const std::byte* data = nullptr;
   DType type = DType::kF32;
@@ -49,7 +55,9 @@ struct RowSet {
   int64_t count = 0;
 };
 
-// Inputs of a dot product: F32, and for quantised weights also 8-bit blocks of 32.
+// Inputs of a dot product: F32, and for quantised weights also 8-bit blocks of 32, arranged
+// as Q8_0 rows are without their scales: per token and panel of n blocks eight vectors of n
+// lanes of four bytes, vector v holding the elements 4v to 4v+3 of each block.
 struct Activations {
   const float* x = nullptr;  // [n_tokens][x_stride]
   int64_t x_stride = 0;
@@ -58,6 +66,7 @@ struct Activations {
   const int8_t* q = nullptr;       // [n_tokens][cols], in [-127, 127]
   const float* q_scale = nullptr;  // [n_tokens][cols/32]
   const int32_t* q_sum = nullptr;  // [n_tokens][cols/32], sum of the block's q
+  const int32_t* q_first = nullptr;  // [n_tokens][cols/32], sum of its first 16
 
   // The tokens [begin, begin + n) of these.
   Activations Tokens(int64_t begin, int64_t n) const {
@@ -68,6 +77,7 @@ struct Activations {
       part.q += begin * cols;
       part.q_scale += begin * (cols / 32);
       part.q_sum += begin * (cols / 32);
+      part.q_first += begin * (cols / 32);
     }
     return part;
   }
@@ -102,7 +112,9 @@ struct Kernels {
   const char* name;  // "scalar", "avx2", "avx512", "avx512-vnni", "neon"
 
   // y[t * y_stride + r] = dot(W[r], x[t]) for every r in rows and every token.
-  // Quantised W: integer dots per block of 32, times both scales, summed in F32.
+  // Quantised W: integer dots per block of 32; one F32 sum per lane takes, panel after panel,
+  // fma(dot, weight scale * input scale, sum); the 16 sums are added as (i + (i+8)), then
+  // (i + (i+4)), then (0 + 2) + (1 + 3). The same bits in every set.
   void (*matmul)(const RowMatrix& w, RowSet rows, const Activations& x, float* y,
                  int64_t y_stride);
 
@@ -119,10 +131,12 @@ struct Kernels {
                       int64_t n_tokens, int64_t col_begin, int64_t col_end, float* y,
                       int64_t y_stride);
 
-  // Blocks of 32: scale = max|x| / 127, q = round-half-even(x / scale), sum = Σ q. n % 32 == 0.
-  // The same bits in every set. All zero: scale 0 and q 0. A block with a value that is not
-  // finite: scale NaN and q 0, so that the fault shows in every product.
-  void (*quantize)(const float* x, int64_t n, int8_t* q, float* scale, int32_t* sum);
+  // One row of Activations, n % 32 == 0. Blocks of 32: scale = max|x| / 127,
+  // q = round-half-even(x / scale), sum = Σ q, first = Σ of the first 16. The same bits in every
+  // set. All zero: scale 0 and q 0. A block with a value that is not finite: scale NaN and q 0,
+  // so that the fault shows in every product.
+  void (*quantize)(const float* x, int64_t n, int8_t* q, float* scale, int32_t* sum,
+                   int32_t* first);
 
   // out = x / sqrt(mean(x²) + epsilon) * weight.
   void (*rms_norm)(const float* x, const float* weight, int64_t n, float epsilon, float* out);

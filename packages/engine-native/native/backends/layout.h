@@ -14,7 +14,8 @@ namespace thermocline {
 // REQUIRES: cols % BlockElements(type) == 0.
 int64_t RowBytes(DType type, int64_t cols);
 
-// Copies n rows from file layout to RowMatrix layout. `out` holds n * RowBytes.
+// Copies n rows from file layout to RowMatrix layout. `out` holds n * RowBytes; it may be
+// file_rows, and otherwise does not overlap them.
 void PackRows(DType type, const std::byte* file_rows, int64_t n, int64_t cols, std::byte* out);
 
 // Bytes of a NeuronMatrix, with its row_bytes and group_bytes filled in by MakeNeuronMatrix.

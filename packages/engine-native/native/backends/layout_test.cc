@@ -1,5 +1,6 @@
 #include "backends/layout.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <vector>
@@ -46,20 +47,43 @@ TEST(Layout, BytesOfRows) {
   EXPECT_EQ(NeuronMatrixBytes(DType::kQ4_0, 64, 96), 2 * (32 * 48 + 192));
 }
 
+// Byte i of the quants of block b of a row, where kernels.h says that it is.
+std::byte PackedByte(const RowMatrix& w, int64_t row, int64_t block, int64_t i) {
+  const int64_t first = block / 16 * 16;
+  const int64_t n = std::min<int64_t>(16, w.cols / 32 - first);
+  const std::byte* const panel = w.data + row * w.row_bytes + first * BlockBytes(w.type);
+  return panel[2 * n + i / 4 * (4 * n) + 4 * (block - first) + i % 4];
+}
+
 TEST(Layout, PackRowsKeepsEveryBit) {
   Random random(1);
   for (const DType type : {DType::kQ8_0, DType::kQ4_0}) {
-    constexpr int64_t kCols = 160;
-    const Rows w(type, 5, kCols, random);
-    const int64_t quant_bytes = BlockBytes(type) - 2;
-    for (int64_t r = 0; r < 5; ++r) {
-      const std::byte* const row = w.packed.data() + r * w.matrix.row_bytes;
-      for (int64_t b = 0; b < kCols / 32; ++b) {
-        const std::byte* const block = w.file.data() + (r * (kCols / 32) + b) * BlockBytes(type);
-        EXPECT_EQ(std::memcmp(row + b * quant_bytes, block + 2, static_cast<size_t>(quant_bytes)),
-                  0);
-        EXPECT_EQ(std::memcmp(row + kCols / 32 * quant_bytes + 2 * b, block, 2), 0);
+    for (int64_t blocks = 1; blocks <= 35; ++blocks) {
+      const Rows w(type, 3, 32 * blocks, random);
+      bool same = true;
+      for (int64_t r = 0; r < 3; ++r) {
+        for (int64_t b = 0; b < blocks; ++b) {
+          const std::byte* const block = w.file.data() + (r * blocks + b) * BlockBytes(type);
+          const std::byte* const scales =
+              w.packed.data() + r * w.matrix.row_bytes + b / 16 * 16 * BlockBytes(type);
+          same = same && std::memcmp(scales + b % 16 * 2, block, 2) == 0;
+          for (int64_t i = 0; i < BlockBytes(type) - 2; ++i) {
+            same = same && PackedByte(w.matrix, r, b, i) == block[2 + i];
+          }
+        }
       }
+      EXPECT_TRUE(same);
+    }
+  }
+}
+
+TEST(Layout, PackRowsInPlace) {
+  Random random(4);
+  for (const DType type : suite::kTypes) {
+    for (const int64_t cols : {32, 480, 512, 544, 2048}) {
+      Rows w(type, 5, cols, random);
+      PackRows(type, w.file.data(), 5, cols, w.file.data());
+      EXPECT_TRUE(w.file == w.packed);
     }
   }
 }

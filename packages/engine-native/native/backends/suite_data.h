@@ -1,6 +1,7 @@
 // Random matrices and inputs for the backend suite, in file layout and packed.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <cstring>
 #include <random>
@@ -119,35 +120,54 @@ struct Neurons {
   }
 };
 
+// Where panels of 16 blocks keep column `col` of `cols` bytes: kernels.h in numbers.
+inline int64_t InPanels(int64_t cols, int64_t col) {
+  const int64_t panel = col / 512;
+  const int64_t blocks = std::min<int64_t>(16, cols / 32 - 16 * panel);
+  const int64_t lane = col / 32 % 16, i = col % 32;
+  return panel * 512 + i / 4 * (4 * blocks) + 4 * lane + i % 4;
+}
+
 // Inputs with their 8-bit form, which a set makes itself.
 struct Inputs {
   std::vector<float> x;
   std::vector<int8_t> q;
   std::vector<float> q_scale;
-  std::vector<int32_t> q_sum;
+  std::vector<int32_t> q_sum, q_first;
   Activations view;
 
   Inputs(const Kernels& kernels, bool quantized, int64_t n_tokens, int64_t cols, int64_t stride,
          Random& random)
       : x(random.Normals((n_tokens - 1) * stride + cols)) {
-    view = {x.data(), stride, n_tokens, cols, nullptr, nullptr, nullptr};
-    if (!quantized) return;
-    q.resize(static_cast<size_t>(n_tokens * cols));
-    q_scale.resize(static_cast<size_t>(n_tokens * (cols / 32)));
+    view.x = x.data();
+    view.x_stride = stride;
+    view.n_tokens = n_tokens;
+    view.cols = cols;
+    if (quantized) Quantize(kernels);
+  }
+  // Makes the 8-bit form of x.
+  void Quantize(const Kernels& kernels) {
+    const int64_t cols = view.cols;
+    q.resize(static_cast<size_t>(view.n_tokens * cols));
+    q_scale.resize(static_cast<size_t>(view.n_tokens * (cols / 32)));
     q_sum.resize(q_scale.size());
-    for (int64_t t = 0; t < n_tokens; ++t) {
-      kernels.quantize(x.data() + t * stride, cols, q.data() + t * cols,
-                       q_scale.data() + t * (cols / 32), q_sum.data() + t * (cols / 32));
+    q_first.resize(q_scale.size());
+    for (int64_t t = 0; t < view.n_tokens; ++t) {
+      const int64_t block = t * (cols / 32);
+      kernels.quantize(x.data() + t * view.x_stride, cols, q.data() + t * cols,
+                       q_scale.data() + block, q_sum.data() + block, q_first.data() + block);
     }
     view.q = q.data();
     view.q_scale = q_scale.data();
     view.q_sum = q_sum.data();
+    view.q_first = q_first.data();
   }
   // What the product sees of input `col` of token t.
   double At(int64_t t, int64_t col) const {
     if (view.q == nullptr) return static_cast<double>(x[static_cast<size_t>(t * view.x_stride + col)]);
     const auto block = static_cast<size_t>((t * view.cols + col) / 32);
-    return static_cast<double>(q_scale[block]) * q[static_cast<size_t>(t * view.cols + col)];
+    const auto at = static_cast<size_t>(t * view.cols + InPanels(view.cols, col));
+    return static_cast<double>(q_scale[block]) * q[at];
   }
 };
 

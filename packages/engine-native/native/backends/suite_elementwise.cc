@@ -147,7 +147,7 @@ void CheckSoftmax(const Kernels& k) {
 void CheckQuantize(const Kernels& k) {
   Random random(6);
   for (const float size : {1.0F, 1e-3F, 1e30F, 3e-39F, 1e-43F, 1.5e-45F}) {
-    for (const int64_t n : {32, 64, 96, 4096}) {
+    for (const int64_t n : {32, 64, 96, 480, 512, 544, 4096}) {
       std::vector<float> x = random.Normals(n);
       for (float& v : x) v *= size;
       for (int64_t i = 0; i < std::min<int64_t>(n, 64); i += 3) {  // halves, to be rounded to even
@@ -157,12 +157,13 @@ void CheckQuantize(const Kernels& k) {
       const auto blocks = static_cast<size_t>(n / 32);
       std::vector<int8_t> q(x.size()), expected_q(x.size());
       std::vector<float> scale(blocks), expected_scale(blocks);
-      std::vector<int32_t> sum(blocks), expected_sum(blocks);
-      k.quantize(x.data(), n, q.data(), scale.data(), sum.data());
+      std::vector<int32_t> sum(blocks), expected_sum(blocks), first(blocks), expected_first(blocks);
+      k.quantize(x.data(), n, q.data(), scale.data(), sum.data(), first.data());
       ReferenceKernels().quantize(x.data(), n, expected_q.data(), expected_scale.data(),
-                                  expected_sum.data());
+                                  expected_sum.data(), expected_first.data());
       EXPECT_TRUE(q == expected_q);
       EXPECT_TRUE(sum == expected_sum);
+      EXPECT_TRUE(first == expected_first);
       EXPECT_TRUE(std::equal(scale.begin(), scale.end(), expected_scale.begin(), SameBits));
     }
   }

@@ -48,6 +48,13 @@ void CheckValues(const Case& c, const std::vector<float>& y) {
   }
 }
 
+// Products of quantised rows are the same sums in every set.
+void CheckBitsOfReference(const Case& c, const std::vector<float>& y) {
+  const Case reference{ReferenceKernels(), c.w, c.x};
+  const std::vector<float> expected = reference.Run({nullptr, 0, c.rows()});
+  EXPECT_TRUE(std::equal(y.begin(), y.end(), expected.begin(), SameBits));
+}
+
 // The rows of `set` have the bits of `all`, and no other row is written.
 void CheckSubset(const Case& c, const std::vector<float>& all, RowSet set) {
   std::vector<bool> chosen(static_cast<size_t>(c.rows()), false);
@@ -107,6 +114,7 @@ void CheckShape(const Kernels& kernels, DType type, int64_t rows, int64_t cols, 
   const Case c{kernels, w, x};
   const std::vector<float> y = c.Run({nullptr, 0, rows});
   CheckValues(c, y);
+  if (BlockElements(type) != 1) CheckBitsOfReference(c, y);
   CheckTokens(c, y);
   if (rows > 30) CheckRowSets(c, y, random);
 }
@@ -129,11 +137,7 @@ void CheckExtremes(const Kernels& kernels, DType type) {
   for (const float sign : {1.0F, -1.0F}) {
     Inputs x(kernels, false, 1, kCols, kCols, random);
     std::fill(x.x.begin(), x.x.end(), sign);
-    x.q.resize(kCols);
-    x.q_scale.resize(kCols / 32);
-    x.q_sum.resize(kCols / 32);
-    kernels.quantize(x.x.data(), kCols, x.q.data(), x.q_scale.data(), x.q_sum.data());
-    x.view = {x.x.data(), kCols, 1, kCols, x.q.data(), x.q_scale.data(), x.q_sum.data()};
+    x.Quantize(kernels);
     const Case c{kernels, w, x};
     CheckValues(c, c.Run({nullptr, 0, 4}));
   }
@@ -145,15 +149,22 @@ void CheckNanShows(const Kernels& kernels, DType type) {
   for (const float bad : {NAN, INFINITY}) {
     Inputs x(kernels, false, 1, 64, 64, random);
     x.x[40] = bad;
-    x.q.resize(64);
-    x.q_scale.resize(2);
-    x.q_sum.resize(2);
-    kernels.quantize(x.x.data(), 64, x.q.data(), x.q_scale.data(), x.q_sum.data());
-    x.view = {x.x.data(), 64, 1, 64, x.q.data(), x.q_scale.data(), x.q_sum.data()};
+    x.Quantize(kernels);
     float y[3] = {};
     kernels.matmul(w.matrix, {nullptr, 0, 3}, x.view, y, 3);
     for (const float v : y) EXPECT_FALSE(std::isfinite(v));
   }
+}
+
+// Last panels of every size, alone and after whole ones; every small number of tokens; more rows
+// than stay in a cache.
+void CheckPanels(const Kernels& kernels, DType type) {
+  for (int64_t blocks = 1; blocks <= 17; ++blocks) {
+    CheckShape(kernels, type, 7, 32 * blocks, 3);
+    CheckShape(kernels, type, 7, 32 * (blocks + 32), 1);
+  }
+  for (int64_t tokens = 1; tokens <= 33; ++tokens) CheckShape(kernels, type, 6, 544, tokens);
+  CheckShape(kernels, type, 300, 1056, 7);
 }
 
 }  // namespace
@@ -171,6 +182,7 @@ void CheckMatmul(const Kernels& kernels) {
     CheckShape(kernels, type, 300, 96, 5);
     CheckShape(kernels, type, 9, 4096, 2);
     CheckShape(kernels, type, 5, 4096, 70);  // more tokens than pass at once
+    if (quantized) CheckPanels(kernels, type);
     if (quantized) CheckExtremes(kernels, type);
     CheckNanShows(kernels, type);
   }

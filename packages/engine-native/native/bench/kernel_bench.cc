@@ -76,18 +76,24 @@ struct QuantizedInputs {
   std::vector<float> x;
   std::vector<int8_t> q;
   std::vector<float> scale;
-  std::vector<int32_t> sum;
+  std::vector<int32_t> sum, first;
   Activations view;
 
   QuantizedInputs(const Kernels& k, int64_t n_tokens, int64_t cols)
       : x(static_cast<size_t>(n_tokens * cols)),
         q(x.size()),
         scale(x.size() / 32),
-        sum(x.size() / 32) {
+        sum(x.size() / 32),
+        first(sum.size()) {
     std::mt19937 random(1);
     for (float& v : x) v = static_cast<float>(random() % 2001) / 1000.0F - 1.0F;
-    k.quantize(x.data(), n_tokens * cols, q.data(), scale.data(), sum.data());
-    view = {x.data(), cols, n_tokens, cols, q.data(), scale.data(), sum.data()};
+    for (int64_t t = 0; t < n_tokens; ++t) {
+      const int64_t block = t * (cols / 32);
+      k.quantize(x.data() + t * cols, cols, q.data() + t * cols, scale.data() + block,
+                 sum.data() + block, first.data() + block);
+    }
+    view = {x.data(),     cols,       n_tokens,    cols,
+            q.data(), scale.data(), sum.data(), first.data()};
   }
 };
 

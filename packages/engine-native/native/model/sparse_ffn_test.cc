@@ -79,14 +79,16 @@ class Bench {
     x.cols = d_;
     std::vector<int8_t> q(static_cast<size_t>(n * d_));
     std::vector<float> scales(static_cast<size_t>(n * d_ / 32));
-    std::vector<int32_t> sums(scales.size());
+    std::vector<int32_t> sums(scales.size()), firsts(scales.size());
     for (int64_t t = 0; t < n; ++t) {
-      ReferenceKernels().quantize(x.x + t * d_, d_, q.data() + t * d_,
-                                  scales.data() + t * (d_ / 32), sums.data() + t * (d_ / 32));
+      const int64_t block = t * (d_ / 32);
+      ReferenceKernels().quantize(x.x + t * d_, d_, q.data() + t * d_, scales.data() + block,
+                                  sums.data() + block, firsts.data() + block);
     }
     x.q = q.data();
     x.q_scale = scales.data();
     x.q_sum = sums.data();
+    x.q_first = firsts.data();
     std::vector<float> y(static_cast<size_t>(n * d_), 0.0F);
     const TensorView input{Device::kHost, DType::kF32, x_.data() + first * d_, n, d_, d_};
     const TensorView out{Device::kHost, DType::kF32, y.data(), n, d_, d_};

@@ -24,7 +24,7 @@ uint64_t Transformer::ScratchBytes(const Hyperparameters& model, int64_t max_tok
   const int64_t d_kv = model.kv_heads * model.head_dim;
   const int64_t widest = WidestInput(model);
   const int64_t per_token = 4 * (4 * model.d_model + 2 * d_q + 2 * d_kv + model.rope_dim) + widest +
-                            8 * (widest / 32 + 1);
+                            12 * (widest / 32 + 1);
   return static_cast<uint64_t>(max_tokens * per_token + 4 * threads * max_context);
 }
 
@@ -53,6 +53,7 @@ Result<Transformer> Transformer::Create(const Hyperparameters& model, const Weig
   s.quants.resize(rows(WidestInput(model)));
   s.quant_scales.resize(rows(WidestInput(model) / 32 + 1));
   s.quant_sums.resize(s.quant_scales.size());
+  s.quant_firsts.resize(s.quant_scales.size());
   for (int64_t i = 0; i < model.rope_dim / 2; ++i) {
     t.rope_frequencies_.push_back(
         std::pow(static_cast<double>(model.rope_theta),
@@ -235,13 +236,15 @@ Activations Transformer::Prepare(const float* x, int64_t cols, int64_t n_tokens,
   a.cols = cols;
   if (!quantised) return a;
   for (int64_t t = 0; t < n_tokens; ++t) {
+    const int64_t block = t * (cols / 32);
     kernels_.quantize(x + t * cols, cols, s_.quants.data() + t * cols,
-                      s_.quant_scales.data() + t * (cols / 32),
-                      s_.quant_sums.data() + t * (cols / 32));
+                      s_.quant_scales.data() + block, s_.quant_sums.data() + block,
+                      s_.quant_firsts.data() + block);
   }
   a.q = s_.quants.data();
   a.q_scale = s_.quant_scales.data();
   a.q_sum = s_.quant_sums.data();
+  a.q_first = s_.quant_firsts.data();
   return a;
 }
 

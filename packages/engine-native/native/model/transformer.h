@@ -83,7 +83,7 @@ class Transformer {
     std::vector<float> audited, discarded;  // of an audit: [max_tokens][n_ff], [max_tokens][d_model]
     std::vector<int8_t> quants;             // [max_tokens][max width]
     std::vector<float> quant_scales;
-    std::vector<int32_t> quant_sums;
+    std::vector<int32_t> quant_sums, quant_firsts;
     Reservation reservation;
   };
   // One token of the batch.

@@ -72,13 +72,18 @@ Status CheckMatrix(const PredictorMatrix& matrix, const char* name, int64_t rows
                 std::to_string(matrix.scale.size() + matrix.block_scale.size()) + " scales");
 }
 
-// A row of quants followed by its scales, as kernels read it.
+// A row as kernels read it, by way of what a model file would hold.
 void PackRow(const PredictorMatrix& from, int64_t row, std::byte* out) {
-  const int64_t bytes = from.type == PredictorType::kQ8_0 ? from.cols : from.cols / 2;
-  const int64_t scales = from.cols / kBlock;
-  std::memcpy(out, from.values.data() + row * bytes, static_cast<size_t>(bytes));
-  std::memcpy(out + bytes, from.block_scale.data() + row * scales,
-              static_cast<size_t>(2 * scales));
+  const int64_t bytes = from.type == PredictorType::kQ8_0 ? kBlock : kBlock / 2;
+  const int64_t blocks = from.cols / kBlock;
+  for (int64_t b = 0; b < blocks; ++b) {
+    std::byte* const block = out + b * (2 + bytes);
+    const auto at = static_cast<size_t>(row * blocks + b);
+    std::memcpy(block, &from.block_scale[at], 2);
+    std::memcpy(block + 2, from.values.data() + at * static_cast<size_t>(bytes),
+                static_cast<size_t>(bytes));
+  }
+  PackRows(TypeOf(from.type), out, 1, from.cols, out);
 }
 
 void WidenRow(const PredictorMatrix& from, int64_t row, std::byte* out) {
@@ -132,7 +137,7 @@ uint64_t Predictor::PlannedBytes(const LayerPredictor& from, int64_t d_model, in
   const auto rank = static_cast<uint64_t>(from.down.rows);
   const uint64_t widest = std::max(static_cast<uint64_t>(d_model), rank);
   return MatrixBytes(from.down) + MatrixBytes(from.up) +
-         tokens * (4 * rank + widest + 8 * (widest / static_cast<uint64_t>(kBlock)));
+         tokens * (4 * rank + widest + 12 * (widest / static_cast<uint64_t>(kBlock)));
 }
 
 Result<Predictor> Predictor::Create(const LayerPredictor& from, int64_t d_model, int64_t n_ff) {
@@ -225,12 +230,17 @@ void Predictor::Multiply(const Matrix& matrix, const float* x, int64_t n_tokens,
     if (quants.q.size() < n) quants.q.resize(n);
     if (quants.scale.size() < blocks) quants.scale.resize(blocks);
     if (quants.sum.size() < blocks) quants.sum.resize(blocks);
-    // Rows stand back to back and are whole blocks, so that all of them are one run.
-    kernels.quantize(x, n_tokens * w.cols, quants.q.data(), quants.scale.data(),
-                     quants.sum.data());
+    if (quants.first.size() < blocks) quants.first.resize(blocks);
+    for (int64_t t = 0; t < n_tokens; ++t) {
+      const int64_t block = t * (w.cols / kBlock);
+      kernels.quantize(x + t * w.cols, w.cols, quants.q.data() + t * w.cols,
+                       quants.scale.data() + block, quants.sum.data() + block,
+                       quants.first.data() + block);
+    }
     input.q = quants.q.data();
     input.q_scale = quants.scale.data();
     input.q_sum = quants.sum.data();
+    input.q_first = quants.first.data();
   }
   ForRows(pool, w.rows, RowsPerTask(w.row_bytes, n_tokens), [&](int64_t begin, int64_t n) {
     kernels.matmul(w, {nullptr, begin, n}, input, y, w.rows);

@@ -48,11 +48,11 @@ class Predictor {
     HugeBuffer memory;
     RowMatrix rows;
   };
-  // The 8-bit form of a product's input, [n_tokens][cols].
+  // The 8-bit form of a product's input, [n_tokens][cols]: Activations.
   struct Quants {
     std::vector<int8_t> q;
     std::vector<float> scale;
-    std::vector<int32_t> sum;
+    std::vector<int32_t> sum, first;
   };
 
   static Result<Matrix> Load(const PredictorMatrix& from);

@@ -183,35 +183,54 @@ TC_INLINE void SoftmaxOf(float* x, int64_t n) {
   if (i < n) StorePart(x + i, Mul(LoadPart(x + i, n - i), factor), n - i);
 }
 
-TC_INLINE void QuantizeBlocks(const float* x, int64_t n, int8_t* q, float* scale, int32_t* sum) {
+// One block of 32, its quants side by side.
+TC_INLINE void QuantizeBlock(const float* x, int8_t* q, float* scale, int32_t* sum,
+                             int32_t* first) {
   constexpr int kVectors = static_cast<int>(kBlock / kLanes);
-  for (int64_t b = 0; b < n / kBlock; ++b, x += kBlock, q += kBlock) {
-    F32 values[kVectors];
-    F32 most = Zero();
-    F32 faults = Zero();  // zero times a finite value is zero, times any other NaN
-    TC_UNROLL
-    for (int v = 0; v < kVectors; ++v) {
-      values[v] = Load(x + v * kLanes);
-      most = Max(most, Abs(values[v]));
-      faults = Fma(values[v], Zero(), faults);
+  F32 values[kVectors];
+  F32 most = Zero();
+  F32 faults = Zero();  // zero times a finite value is zero, times any other NaN
+  TC_UNROLL
+  for (int v = 0; v < kVectors; ++v) {
+    values[v] = Load(x + v * kLanes);
+    most = Max(most, Abs(values[v]));
+    faults = Fma(values[v], Zero(), faults);
+  }
+  *scale = ReduceMax(most) / 127.0F + ReduceAdd(faults);
+  if (!(*scale > 0)) {
+    for (int64_t i = 0; i < kBlock; ++i) q[i] = 0;
+    *sum = 0;
+    *first = 0;
+    return;
+  }
+  const F32 divisor = Set(*scale);
+  I32 halves[2] = {ToInt(Zero()), ToInt(Zero())};
+  TC_UNROLL
+  for (int v = 0; v < kVectors; ++v) {
+    // Among subnormals the scale itself is rounded, so a quant could pass 127.
+    const F32 quant = Max(Set(-127.0F), Min(Set(127.0F), Div(values[v], divisor)));
+    const I32 rounded = ToInt(quant);
+    StoreInt8(q + v * kLanes, rounded);
+    halves[2 * v / kVectors] = AddInt(halves[2 * v / kVectors], rounded);
+  }
+  *first = ReduceAddInt(halves[0]);
+  *sum = *first + ReduceAddInt(halves[1]);
+}
+
+TC_INLINE void QuantizeRow(const float* x, int64_t n, int8_t* q, float* scale, int32_t* sum,
+                           int32_t* first) {
+  constexpr int64_t kWord = 4;
+  for (int64_t left = n / kBlock; left > 0; left -= kPanel) {
+    const int64_t lanes = MinOf(left, kPanel);
+    for (int64_t lane = 0; lane < lanes; ++lane, x += kBlock) {
+      int8_t block[kBlock];
+      QuantizeBlock(x, block, scale++, sum++, first++);
+      TC_UNROLL
+      for (int64_t v = 0; v < kBlock / kWord; ++v) {
+        __builtin_memcpy(q + (v * lanes + lane) * kWord, block + v * kWord, kWord);
+      }
     }
-    scale[b] = ReduceMax(most) / 127.0F + ReduceAdd(faults);
-    if (!(scale[b] > 0)) {
-      for (int64_t i = 0; i < kBlock; ++i) q[i] = 0;
-      sum[b] = 0;
-      continue;
-    }
-    const F32 divisor = Set(scale[b]);
-    I32 total = ToInt(Zero());
-    TC_UNROLL
-    for (int v = 0; v < kVectors; ++v) {
-      // Among subnormals the scale itself is rounded, so a quant could pass 127.
-      const F32 quant = Max(Set(-127.0F), Min(Set(127.0F), Div(values[v], divisor)));
-      const I32 rounded = ToInt(quant);
-      StoreInt8(q + v * kLanes, rounded);
-      total = AddInt(total, rounded);
-    }
-    sum[b] = ReduceAddInt(total);
+    q += lanes * kBlock;
   }
 }
 
@@ -229,16 +248,24 @@ TC_INLINE void WidenPlain(const std::byte* row, int64_t n, float* out) {
 }
 
 template <DType T>
-TC_INLINE void WidenQuants(const std::byte* row, int64_t n, float* out) {
-  const std::byte* const scales = row + n / kBlock * kQuantBlockBytes<T>;
-  for (int64_t b = 0; b < n / kBlock; ++b) {
-    F32 v[kBlockVectors];
-    LoadQuants<T>(row, b * kBlock, v);
-    const F32 scale = SetF16(scales + 2 * b);
-    TC_UNROLL
-    for (int i = 0; i < kBlockVectors; ++i) {
-      Store(out + b * kBlock + i * kLanes, Mul(scale, v[i]));
+TC_INLINE void WidenQuants(const std::byte* panel, int64_t n, float* out) {
+  constexpr int64_t kWord = 4, kBytes = kQuantBlockBytes<T>;
+  for (int64_t left = n / kBlock; left > 0; left -= kPanel) {
+    const int64_t lanes = MinOf(left, kPanel);
+    const std::byte* const words = panel + 2 * lanes;
+    for (int64_t lane = 0; lane < lanes; ++lane, out += kBlock) {
+      std::byte block[kBytes];
+      TC_UNROLL
+      for (int64_t v = 0; v < kBytes / kWord; ++v) {
+        __builtin_memcpy(block + v * kWord, words + (v * lanes + lane) * kWord, kWord);
+      }
+      F32 v[kBlockVectors];
+      LoadQuants<T>(block, 0, v);
+      const F32 scale = SetF16(panel + 2 * lane);
+      TC_UNROLL
+      for (int i = 0; i < kBlockVectors; ++i) Store(out + i * kLanes, Mul(scale, v[i]));
     }
+    panel += lanes * (2 + kBytes);
   }
 }
 

@@ -1,49 +1,74 @@
-// Products with Q8_0 and Q4_0 rows: integer dots per block, then one chain of fused
-// multiply-adds with the product of both scales. Included after an instruction set's
-// quant.h, whose Q8 and Q4 take kBlocks blocks in a step.
+// Products with quantised rows: integer dots of a panel of blocks, one block per lane, then
+// one chain of fused multiply-adds per lane with the product of both scales. Every (row, token)
+// pair goes through the same operations, whatever tile it is in. Included after an instruction
+// set's quant.h.
 #pragma once
 
 #include "backends/cpu/matmul_plain.h"
+#include "backends/cpu/panels.h"
 
 namespace thermocline {
 namespace {
 
+// The sums of R rows and N tokens over one panel of n blocks.
 template <typename Q, int R, int N, bool kPart>
-TC_INLINE void QuantStep(const RowTile<R>& tile, const Activations& x, int64_t blocks, int64_t b,
-                         F32 (&sums)[R][N]) {
-  [[maybe_unused]] const int64_t left = blocks - b;
-  typename Q::Inputs inputs[N];
-  F32 input_scales[N];
+TC_INLINE void PanelStep(const std::byte* const (&panels)[R], const PanelInputs (&x)[N], int64_t n,
+                         F32 (&sums)[kSlices][R][N]) {
   TC_UNROLL
-  for (int t = 0; t < N; ++t) {
-    const int8_t* const q = x.q + (t * blocks + b) * kBlock;
-    const int32_t* const sum = x.q_sum + t * blocks + b;
-    const float* const scale = x.q_scale + t * blocks + b;
-    if constexpr (kPart) {
-      inputs[t] = Q::LoadInputsPart(q, sum, left);
-      input_scales[t] = Q::InputScalesPart(scale, left);
-    } else {
-      inputs[t] = Q::LoadInputs(q, sum);
-      input_scales[t] = Q::InputScales(scale);
-    }
-  }
-  TC_UNROLL
-  for (int r = 0; r < R; ++r) {
-    const std::byte* const quants = tile.data[r] + b * Q::kQuantBytes;
-    const std::byte* const scales = tile.data[r] + blocks * Q::kQuantBytes + 2 * b;
-    typename Q::Weights weights;
-    F32 weight_scales;
-    if constexpr (kPart) {
-      weights = Q::LoadWeightsPart(quants, left);
-      weight_scales = Q::WeightScalesPart(scales, left);
-    } else {
-      weights = Q::LoadWeights(quants);
-      weight_scales = Q::WeightScales(scales);
-    }
+  for (int s = 0; s < kSlices; ++s) {
+    const Lanes<kPart> lanes{kPart ? n : kPanel, s * kLanes};
+    if (kPart && lanes.here() <= 0) break;
+    typename Q::Inputs inputs[N];
+    typename Q::Dots dots[R][N][Q::kDots];
     TC_UNROLL
     for (int t = 0; t < N; ++t) {
-      sums[r][t] = Fma(ToFloat(Q::Dot(weights, inputs[t])), Mul(weight_scales, input_scales[t]),
-                       sums[r][t]);
+      inputs[t] = Q::LoadInputs(lanes, x[t]);
+      TC_UNROLL
+      for (int r = 0; r < R; ++r) {
+        TC_UNROLL
+        for (int d = 0; d < Q::kDots; ++d) dots[r][t][d].Start(Q::Start(inputs[t], d));
+      }
+    }
+    TC_UNROLL
+    for (int v = 0; v < kWords; ++v) {
+      Words weights[R];
+      TC_UNROLL
+      for (int r = 0; r < R; ++r) weights[r] = Q::Weights(lanes, panels[r], v);
+      TC_UNROLL
+      for (int t = 0; t < N; ++t) {
+        const Words quants = lanes.Vector(x[t].q, v);
+        TC_UNROLL
+        for (int r = 0; r < R; ++r) {
+          dots[r][t][v * Q::kDots / kWords].Add(v, weights[r], quants);
+        }
+      }
+    }
+    TC_UNROLL
+    for (int r = 0; r < R; ++r) {
+      const typename Q::Scales scales = Q::LoadScales(lanes, panels[r]);
+      TC_UNROLL
+      for (int t = 0; t < N; ++t) {
+        sums[s][r][t] = Q::AddUp(dots[r][t], scales, inputs[t], sums[s][r][t]);
+      }
+    }
+  }
+}
+
+// One sum per lane of a register. With the set's ReduceAdd the 16 lanes of a panel are added
+// in the order that kernels.h names.
+template <int R, int N>
+TC_INLINE void FoldSlices(const F32 (&sums)[kSlices][R][N], F32 (&folded)[R][N]) {
+  TC_UNROLL
+  for (int r = 0; r < R; ++r) {
+    TC_UNROLL
+    for (int t = 0; t < N; ++t) {
+      if constexpr (kSlices == 1) {
+        folded[r][t] = sums[0][r][t];
+      } else if constexpr (kSlices == 2) {
+        folded[r][t] = Add(sums[0][r][t], sums[1][r][t]);
+      } else {
+        folded[r][t] = Add(Add(sums[0][r][t], sums[2][r][t]), Add(sums[1][r][t], sums[3][r][t]));
+      }
     }
   }
 }
@@ -51,33 +76,41 @@ TC_INLINE void QuantStep(const RowTile<R>& tile, const Activations& x, int64_t b
 // x: the activations from the tile's first token on.
 template <typename Q, int R, int N, typename Fetcher>
 TC_INLINE void QuantTile(const RowTile<R>& tile, const Fetcher& ahead, const Activations& x,
-                         float* y, int64_t y_stride) {
+                         int64_t token, float* y, int64_t y_stride) {
+  constexpr int64_t kBytes = Q::PanelBytes(kPanel);
   const int64_t blocks = x.cols / kBlock;
-  F32 sums[R][N];
+  F32 sums[kSlices][R][N];
   TC_UNROLL
-  for (int r = 0; r < R; ++r) {
+  for (int s = 0; s < kSlices; ++s) {
     TC_UNROLL
-    for (int t = 0; t < N; ++t) sums[r][t] = Zero();
-  }
-  constexpr int64_t kTurn = kLine / Q::kQuantBytes;  // blocks in a cache line of quants
-  int64_t b = 0;
-  int64_t line = 0;
-  for (; b + kTurn <= blocks; b += kTurn, ++line) {
-    ahead.Fetch(line);
-    TC_UNROLL
-    for (int64_t i = 0; i < kTurn; i += Q::kBlocks) {
-      QuantStep<Q, R, N, false>(tile, x, blocks, b + i, sums);
+    for (int r = 0; r < R; ++r) {
+      TC_UNROLL
+      for (int t = 0; t < N; ++t) sums[s][r][t] = Zero();
     }
   }
-  for (; b + Q::kBlocks <= blocks; b += Q::kBlocks) {
-    QuantStep<Q, R, N, false>(tile, x, blocks, b, sums);
-  }
-  for (; line * kLine < blocks * (Q::kQuantBytes + 2); ++line) ahead.Fetch(line);  // scales
-  if constexpr (Q::kBlocks > 1) {
-    if (b < blocks) QuantStep<Q, R, N, true>(tile, x, blocks, b, sums);
-  }
+  const std::byte* panels[R];
   TC_UNROLL
-  for (int t = 0; t < N; ++t) StoreSums(sums, t, tile, y + t * y_stride);
+  for (int r = 0; r < R; ++r) panels[r] = tile.data[r];
+  PanelInputs inputs[N];
+  int64_t panel = 0;
+  for (; (panel + 1) * kPanel <= blocks; ++panel) {
+    ahead.template Fetch<kBytes>(panel * kBytes);
+    TC_UNROLL
+    for (int t = 0; t < N; ++t) inputs[t] = InputsAt(x, token + t, panel);
+    PanelStep<Q, R, N, false>(panels, inputs, kPanel, sums);
+    TC_UNROLL
+    for (int r = 0; r < R; ++r) panels[r] += kBytes;
+  }
+  if (panel * kPanel < blocks) {
+    ahead.template Fetch<kBytes>(panel * kBytes);
+    TC_UNROLL
+    for (int t = 0; t < N; ++t) inputs[t] = InputsAt(x, token + t, panel);
+    PanelStep<Q, R, N, true>(panels, inputs, blocks - panel * kPanel, sums);
+  }
+  F32 folded[R][N];
+  FoldSlices(sums, folded);
+  TC_UNROLL
+  for (int t = 0; t < N; ++t) StoreSums(folded, t, tile, y + t * y_stride);
 }
 
 template <typename Q, bool kList>
@@ -85,10 +118,12 @@ TC_INLINE void MatvecQuant(const RowMatrix& w, const RowSet& rows, const Activat
                            float* y) {
   for (int64_t i = 0; i < rows.count; i += kDecodeRows) {
     QuantTile<Q, kDecodeRows, 1>(TileAt<kDecodeRows>(w, rows, i),
-                                 Ahead<kDecodeRows, kList>(w, rows, i), x, y, 0);
+                                 Ahead<kDecodeRows, kList>(w, rows, i), x, 0, y, 0);
   }
 }
 
+// The rows pass by N tokens at a time, whose inputs stay in the first cache; rows that are
+// many enough to leave the second cache pass in blocks.
 template <typename Q>
 void MatmulQuant(const RowMatrix& w, RowSet rows, const Activations& x, float* y,
                  int64_t y_stride) {
@@ -96,27 +131,24 @@ void MatmulQuant(const RowMatrix& w, RowSet rows, const Activations& x, float* y
     return rows.list != nullptr ? MatvecQuant<Q, true>(w, rows, x, y)
                                 : MatvecQuant<Q, false>(w, rows, x, y);
   }
-  const int64_t blocks = w.cols / kBlock;
-  const int64_t at_once = TokensAtOnce(w.cols);
-  for (int64_t begin = 0; begin < x.n_tokens; begin += at_once) {
-    const int64_t end = MinOf(x.n_tokens, begin + at_once);
-    for (int64_t i = 0; i < rows.count; i += kQuantRows) {
-      const auto tile = TileAt<kQuantRows>(w, rows, i);
-      FetchRowsAfter<kQuantRows>(w, rows, i);
-      int64_t t = begin;
-      const auto run = [&]<int N>() __attribute__((always_inline)) {
-        Activations part = x;
-        part.q += t * w.cols;
-        part.q_scale += t * blocks;
-        part.q_sum += t * blocks;
-        QuantTile<Q, kQuantRows, N>(tile, NothingAhead(), part, y + t * y_stride, y_stride);
-        t += N;
-      };
-      while (t + kQuantTokens <= end) run.template operator()<kQuantTokens>();
-      while (end - t >= 3) run.template operator()<3>();
-      if (end - t == 2) run.template operator()<2>();
-      if (end - t == 1) run.template operator()<1>();
-    }
+  constexpr int64_t kBlockBytes = 128 << 10;
+  const int64_t fit = kBlockBytes / (w.row_bytes > 0 ? w.row_bytes : 1) / kQuantRows;
+  const int64_t at_once = kQuantRows * (fit < 4 ? 4 : fit);
+  for (int64_t begin = 0; begin < rows.count; begin += at_once) {
+    const int64_t end = MinOf(rows.count, begin + at_once);
+    int64_t t = 0;
+    const auto run = [&]<int N>() __attribute__((always_inline)) {
+      for (int64_t i = begin; i < end; i += kQuantRows) {
+        if (t == 0) FetchRowsAfter<kQuantRows>(w, rows, i);
+        QuantTile<Q, kQuantRows, N>(TileAt<kQuantRows>(w, rows, i), NothingAhead(), x, t,
+                                    y + t * y_stride, y_stride);
+      }
+      t += N;
+    };
+    while (t + kQuantTokens <= x.n_tokens) run.template operator()<kQuantTokens>();
+    while (x.n_tokens - t >= 3) run.template operator()<3>();
+    if (x.n_tokens - t == 2) run.template operator()<2>();
+    if (x.n_tokens - t == 1) run.template operator()<1>();
   }
 }
 

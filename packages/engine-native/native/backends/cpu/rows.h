@@ -51,6 +51,21 @@ struct Ahead {
                        : w.data + (rows.begin + i) * w.row_bytes + lead;
     }
   }
+  // What stands kBytes from `at` in a row, kBytes long: for rows of panels.
+  template <int64_t kBytes>
+  TC_INLINE void Fetch(int64_t at) const {
+    if constexpr (kList) {
+      TC_UNROLL
+      for (int j = 0; j < R; ++j) {
+        TC_UNROLL
+        for (int64_t b = 0; b < kBytes; b += kLine) Prefetch(lines[j] + at + b);
+      }
+    } else {
+      const std::byte* const stretch = lines[0] + at * R;
+      TC_UNROLL
+      for (int64_t b = 0; b < kBytes * R; b += kLine) Prefetch(stretch + b);
+    }
+  }
   // REQUIRES: a call for every line of this tile's rows; line counts them.
   TC_INLINE void Fetch(int64_t line) const {
     if constexpr (kList) {
@@ -65,6 +80,8 @@ struct Ahead {
 };
 
 struct NothingAhead {
+  template <int64_t kBytes>
+  TC_INLINE void Fetch(int64_t) const {}
   TC_INLINE void Fetch(int64_t) const {}
 };
 

@@ -23,6 +23,7 @@ namespace thermocline {
 namespace {
 
 constexpr int64_t kBlock = 32;  // elements of a quantisation block
+constexpr int64_t kPanel = 16;  // blocks of a panel
 
 TC_INLINE int64_t MinOf(int64_t a, int64_t b) { return a < b ? a : b; }
 

@@ -1,5 +1,6 @@
 // The definition of every kernel, one element at a time. Nothing here is fast; it is what
 // the other sets are tested against, and what runs where none of them does.
+#include <algorithm>
 #include <bit>
 #include <cmath>
 #include <cstring>
@@ -12,6 +13,7 @@ namespace thermocline {
 namespace {
 
 constexpr int64_t kBlock = 32;
+constexpr int64_t kPanel = 16;  // blocks
 
 uint16_t Half(const std::byte* p, int64_t i) {
   uint16_t value;
@@ -28,7 +30,7 @@ float Plain(DType type, const std::byte* p, int64_t i) {
   return value;
 }
 
-// Quant i of a row without its scale: the int8 of Q8_0, or the nibble of Q4_0 less 8.
+// Quant i of a NeuronMatrix row: the int8 of Q8_0, or the nibble of Q4_0 less 8.
 int Quant(DType type, const std::byte* quants, int64_t i) {
   if (type == DType::kQ8_0) return static_cast<int8_t>(quants[i]);
   const int64_t in_block = i % kBlock;
@@ -38,8 +40,38 @@ int Quant(DType type, const std::byte* quants, int64_t i) {
 
 bool IsQuantized(DType type) { return BlockElements(type) != 1; }
 
-// Where the scales of a RowMatrix row begin.
-int64_t QuantBytes(DType type, int64_t cols) { return type == DType::kQ8_0 ? cols : cols / 2; }
+// A block of a row of panels: its panel's first block, how many that has, its lane there.
+struct InPanel {
+  int64_t first, blocks, lane;
+
+  InPanel(int64_t cols, int64_t block)
+      : first(block / kPanel * kPanel),
+        blocks(std::min(kPanel, cols / kBlock - first)),
+        lane(block - first) {}
+  // Byte i of those that each block of the panel has, from the panel's first vector on.
+  int64_t Byte(int64_t i) const { return (i / 4 * blocks + lane) * 4 + i % 4; }
+};
+
+// One block of a RowMatrix row.
+struct RowBlock {
+  float scale;
+  int quants[kBlock];
+
+  RowBlock(const RowMatrix& w, const std::byte* row, int64_t block) {
+    const InPanel at(w.cols, block);
+    const std::byte* const panel = row + at.first * BlockBytes(w.type);
+    const std::byte* const vectors = panel + 2 * at.blocks;
+    scale = F16ToF32(Half(panel, at.lane));
+    for (int64_t i = 0; i < kBlock; ++i) {
+      if (w.type == DType::kQ8_0) {
+        quants[i] = static_cast<int8_t>(vectors[at.Byte(i)]);
+      } else {
+        const int pair = std::to_integer<int>(vectors[at.Byte(i % 16)]);
+        quants[i] = (i < 16 ? pair & 0x0F : pair >> 4) - 8;
+      }
+    }
+  }
+};
 
 float PlainDot(const RowMatrix& w, const std::byte* row, const float* x) {
   float sum = 0;
@@ -48,14 +80,18 @@ float PlainDot(const RowMatrix& w, const std::byte* row, const float* x) {
 }
 
 float QuantizedDot(const RowMatrix& w, const std::byte* row, const int8_t* q, const float* scale) {
-  const std::byte* const row_scales = row + QuantBytes(w.type, w.cols);
-  float sum = 0;
+  float sums[kPanel] = {};  // by lane
   for (int64_t b = 0; b < w.cols / kBlock; ++b) {
+    const InPanel at(w.cols, b);
+    const RowBlock block(w, row, b);
     int32_t dot = 0;
-    for (int64_t i = b * kBlock; i < (b + 1) * kBlock; ++i) dot += Quant(w.type, row, i) * q[i];
-    sum += static_cast<float>(dot) * (F16ToF32(Half(row_scales, b)) * scale[b]);
+    for (int64_t i = 0; i < kBlock; ++i) dot += block.quants[i] * q[at.first * kBlock + at.Byte(i)];
+    sums[at.lane] = std::fma(static_cast<float>(dot), block.scale * scale[b], sums[at.lane]);
   }
-  return sum;
+  for (const int half : {8, 4, 2, 1}) {
+    for (int i = 0; i < half; ++i) sums[i] += sums[i + half];
+  }
+  return sums[0];
 }
 
 void Matmul(const RowMatrix& w, RowSet rows, const Activations& x, float* y, int64_t y_stride) {
@@ -117,8 +153,8 @@ void AddNeurons(const NeuronMatrix& w, NeuronList list, const float* h, int64_t 
   }
 }
 
-void Quantize(const float* x, int64_t n, int8_t* q, float* scale, int32_t* sum) {
-  for (int64_t b = 0; b < n / kBlock; ++b, x += kBlock, q += kBlock) {
+void Quantize(const float* x, int64_t n, int8_t* q, float* scale, int32_t* sum, int32_t* first) {
+  for (int64_t b = 0; b < n / kBlock; ++b, x += kBlock) {
     float largest = 0;
     bool finite = true;
     for (int64_t i = 0; i < kBlock; ++i) {
@@ -127,13 +163,16 @@ void Quantize(const float* x, int64_t n, int8_t* q, float* scale, int32_t* sum) 
     }
     scale[b] = finite ? largest / 127.0F : std::numeric_limits<float>::quiet_NaN();
     sum[b] = 0;
+    first[b] = 0;
+    const InPanel at(n, b);
     for (int64_t i = 0; i < kBlock; ++i) {
       // Among subnormals the scale itself is rounded, so a quant could pass 127.
       const float quant =
           scale[b] > 0 ? std::fmin(127.0F, std::fmax(-127.0F, std::nearbyint(x[i] / scale[b])))
                        : 0.0F;
-      q[i] = static_cast<int8_t>(quant);
-      sum[b] += q[i];
+      q[at.first * kBlock + at.Byte(i)] = static_cast<int8_t>(quant);
+      sum[b] += static_cast<int32_t>(quant);
+      if (i < kBlock / 2) first[b] += static_cast<int32_t>(quant);
     }
   }
 }
@@ -235,11 +274,13 @@ void SignScores(const uint64_t* rows, int64_t n, int64_t words, int64_t columns,
 
 void WidenRow(const RowMatrix& w, int64_t row, float* out) {
   const std::byte* const from = w.data + row * w.row_bytes;
-  const std::byte* const scales = from + QuantBytes(w.type, w.cols);
-  for (int64_t c = 0; c < w.cols; ++c) {
-    out[c] = IsQuantized(w.type) ? F16ToF32(Half(scales, c / kBlock)) *
-                                       static_cast<float>(Quant(w.type, from, c))
-                                 : Plain(w.type, from, c);
+  if (!IsQuantized(w.type)) {
+    for (int64_t c = 0; c < w.cols; ++c) out[c] = Plain(w.type, from, c);
+    return;
+  }
+  for (int64_t b = 0; b < w.cols / kBlock; ++b) {
+    const RowBlock block(w, from, b);
+    for (const int quant : block.quants) *out++ = block.scale * static_cast<float>(quant);
   }
 }
 

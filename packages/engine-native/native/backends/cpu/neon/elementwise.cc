@@ -5,8 +5,8 @@
 
 namespace thermocline::neon {
 
-void Quantize(const float* x, int64_t n, int8_t* q, float* scale, int32_t* sum) {
-  QuantizeBlocks(x, n, q, scale, sum);
+void Quantize(const float* x, int64_t n, int8_t* q, float* scale, int32_t* sum, int32_t* first) {
+  QuantizeRow(x, n, q, scale, sum, first);
 }
 
 void RmsNorm(const float* x, const float* weight, int64_t n, float epsilon, float* out) {

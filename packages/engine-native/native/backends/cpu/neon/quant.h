@@ -1,4 +1,4 @@
-// Integer dots of quantised blocks on 64-bit ARM: one block a step, on four lanes.
+// Products of bytes on 64-bit ARM, with dot products where the compiler was told of them.
 #pragma once
 
 #include "backends/cpu/neon/vector.h"
@@ -6,60 +6,69 @@
 namespace thermocline {
 namespace {
 
-struct BlockInputs {
-  int8x16_t low, high;
-};
+using Words = int8x16_t;  // four bytes in each lane
 
-TC_INLINE BlockInputs LoadBlockInputs(const int8_t* q) { return {vld1q_s8(q), vld1q_s8(q + 16)}; }
-
-// Two products of at most 128 * 127 fit the 16 bits that they are added in.
-TC_INLINE I32 BlockDot(int8x16_t w_low, int8x16_t w_high, const BlockInputs& x) {
-  int16x8_t even = vmull_s8(vget_low_s8(w_low), vget_low_s8(x.low));
-  even = vmlal_s8(even, vget_high_s8(w_low), vget_high_s8(x.low));
-  int16x8_t odd = vmull_s8(vget_low_s8(w_high), vget_low_s8(x.high));
-  odd = vmlal_s8(odd, vget_high_s8(w_high), vget_high_s8(x.high));
-  return vpadalq_s16(vpaddlq_s16(even), odd);
+TC_INLINE Words LoadWords(const std::byte* p) { return LoadBytes(p); }
+TC_INLINE Words LoadWordsPart(const std::byte* p, int64_t n) {
+  int8_t bytes[16] = {};
+  for (int64_t i = 0; i < n; ++i) __builtin_memcpy(bytes + 4 * i, p + 4 * i, 4);
+  return vld1q_s8(bytes);
+}
+TC_INLINE I32 WordsToInts(Words w) { return vreinterpretq_s32_s8(w); }
+TC_INLINE Words LowNibbles(Words w) { return vandq_s8(w, vdupq_n_s8(0x0F)); }
+TC_INLINE Words HighNibbles(Words w) {
+  return vreinterpretq_s8_u8(vshrq_n_u8(vreinterpretq_u8_s8(w), 4));
+}
+template <int kBits>
+TC_INLINE I32 ShiftLeft(I32 v) {
+  return vshlq_n_s32(v, kBits);
 }
 
-struct Q8 {
-  static constexpr int64_t kBlocks = 1;
-  static constexpr int64_t kQuantBytes = 32;  // of a block
+constexpr int kSignedShift = 0;  // signed weights are multiplied as they are
+TC_INLINE Words FromSigned(Words w) { return w; }
 
-  struct Weights {
-    int8x16_t low, high;
-  };
-  using Inputs = BlockInputs;
+#if defined(__ARM_FEATURE_DOTPROD)
 
-  static TC_INLINE Weights LoadWeights(const std::byte* p) {
-    return {LoadBytes(p), LoadBytes(p + 16)};
-  }
-  static TC_INLINE Inputs LoadInputs(const int8_t* q, const int32_t*) {
-    return LoadBlockInputs(q);
-  }
-  static TC_INLINE F32 InputScales(const float* p) { return Set(*p); }
-  static TC_INLINE F32 WeightScales(const std::byte* p) { return SetF16(p); }
-  static TC_INLINE I32 Dot(const Weights& w, const Inputs& x) {
-    return BlockDot(w.low, w.high, x);
-  }
+// Sums of weights times inputs, four bytes to a lane. Weights: 0 to kMost; 128 stands for what
+// FromSigned gives.
+template <int kMost>
+struct Dots {
+  I32 sum;
+
+  TC_INLINE void Start(I32 from) { sum = from; }
+  TC_INLINE void Add(int, Words w, Words x) { sum = vdotq_s32(sum, w, x); }
+  TC_INLINE I32 Total() const { return sum; }
 };
 
-struct Q4 {
-  static constexpr int64_t kBlocks = 1;
-  static constexpr int64_t kQuantBytes = 16;
+#else
 
-  using Weights = Nibbles;
-  using Inputs = BlockInputs;
+// The same in two steps: products are added up in 16 bits for as many vectors as cannot
+// overflow them, then joined.
+template <int kMost>
+struct Dots {
+  static constexpr int kFit = 32767 / (127 * kMost);
+  static constexpr int kRun = kFit < 2 ? 1 : kFit < 4 ? 2 : kFit < 8 ? 4 : 8;
+  I32 sum;
+  int16x8_t low, high;
 
-  static TC_INLINE Weights LoadWeights(const std::byte* p) { return LoadNibbles(p); }
-  static TC_INLINE Inputs LoadInputs(const int8_t* q, const int32_t*) {
-    return LoadBlockInputs(q);
+  TC_INLINE void Start(I32 from) { sum = from; }
+  // v: the vector's number, counted from a multiple of kRun.
+  TC_INLINE void Add(int v, Words w, Words x) {
+    if (v % kRun == 0) {
+      low = vmull_s8(vget_low_s8(w), vget_low_s8(x));
+      high = vmull_s8(vget_high_s8(w), vget_high_s8(x));
+    } else {
+      low = vmlal_s8(low, vget_low_s8(w), vget_low_s8(x));
+      high = vmlal_s8(high, vget_high_s8(w), vget_high_s8(x));
+    }
+    if ((v + 1) % kRun == 0) {
+      sum = vaddq_s32(sum, vpaddq_s32(vpaddlq_s16(low), vpaddlq_s16(high)));
+    }
   }
-  static TC_INLINE F32 InputScales(const float* p) { return Set(*p); }
-  static TC_INLINE F32 WeightScales(const std::byte* p) { return SetF16(p); }
-  static TC_INLINE I32 Dot(const Weights& w, const Inputs& x) {
-    return BlockDot(w.low, w.high, x);
-  }
+  TC_INLINE I32 Total() const { return sum; }
 };
+
+#endif
 
 }  // namespace
 }  // namespace thermocline
