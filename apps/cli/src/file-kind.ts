@@ -6,12 +6,22 @@ import {
   PREDICTOR_SET_FORMAT,
 } from '@thermocline/contracts';
 
-export type FileKind = 'model' | 'profile' | 'plan' | 'predictors' | 'safetensors' | 'hardware';
+export type FileKind =
+  | 'model'
+  | 'profile'
+  | 'plan'
+  | 'predictors'
+  | 'safetensors'
+  | 'hardware'
+  | 'benchmark';
+
+const BENCHMARK = /^\s*\{\s*"format":\s*"thermocline\.benchmark"/;
 
 /** What a file is, judged by its content. Whatever is nothing else is taken for a model. */
 export async function fileKind(path: string): Promise<FileKind> {
-  const begin = await firstBytes(path, 9);
+  const begin = await firstBytes(path, 64);
   if (begin === undefined || begin.toString('latin1', 0, 4) === 'GGUF') return 'model';
+  if (BENCHMARK.test(begin.toString('latin1'))) return 'benchmark';
   if (/^\s*\{[^\0]/.test(begin.toString('latin1'))) return 'hardware';
   // A safetensors file begins with the length of its header, which is JSON.
   if (begin.length < 9 || begin[8] !== 0x7b) return 'model';

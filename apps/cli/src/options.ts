@@ -36,6 +36,18 @@ export function number(least: number, most: number): (text: string) => number {
   };
 }
 
+/** Parser of values between commas: `1,2`. */
+export function listOf<T>(parse: (text: string) => T): (text: string) => T[] {
+  return (text) => [...new Set(text.split(',').map((value) => parse(value.trim())))];
+}
+
+/** A mode by its name. */
+export function mode(text: string): Mode {
+  const known = modes.find((name) => name === text);
+  if (known !== undefined) return known;
+  throw new InvalidArgumentError(`There are ${modes.join(', ')}.`);
+}
+
 /** Parser of token ids: `1,2,3`. */
 export function listOfIds(text: string): Int32Array {
   const parse = wholeNumber(0);

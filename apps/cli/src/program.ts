@@ -1,6 +1,6 @@
 import { Command, Option } from 'commander';
 import manifest from '../package.json' with { type: 'json' };
-import { collect, listOfIds, modes, number, share, wholeNumber } from './options.js';
+import { collect, listOf, listOfIds, mode, modes, number, share, wholeNumber } from './options.js';
 
 /**
  * The command line as commander sees it. Commands are loaded when called, so that `--help` and
@@ -86,6 +86,7 @@ export function createProgram(): Command {
   addProfile(program);
   addTrain(program);
   addChoices(program);
+  addBench(program);
 
   const solve = program
     .command('solve <PROFILE>')
@@ -261,6 +262,71 @@ function addChoices(program: Command): void {
       (await import('./commands/choices.js')).choices(model, options),
     );
   withJson(withContext(withLoading(withPredictors(choices))));
+}
+
+/** `bench [MODEL…]`, and what is done with its results. */
+function addBench(program: Command): void {
+  const counts = (least: number) => listOf(wholeNumber(least));
+  const bench = program
+    .command('bench [MODEL...]')
+    .description('how fast models run, in every mode and beside other engines; also: bench compare')
+    .enablePositionalOptions()
+    .optionsGroup('What is measured:')
+    .option('--mode <modes>', 'dense,exact,… (default: all that the model runs in)', listOf(mode))
+    .option('--threads <list>', 'threads that compute (default: the cores)', counts(1))
+    .option('--batch <list>', 'sequences that decode together', counts(1), [1])
+    .option('--context <list>', 'tokens in the cache before decoding', counts(0), [0])
+    .option('--busy-core [list]', 'cores kept busy meanwhile, such as 0,1', counts(0))
+    .option('--prompt-tokens <n>', 'of the prefill; 0: none', wholeNumber(0), 512)
+    .option('--generate <n>', 'tokens to decode; 0: none', wholeNumber(0), 128)
+    .option('--rounds <n>', 'processes per case', wholeNumber(1), 3)
+    .addOption(
+      new Option('--decode <how>', 'given tokens, or the most likely in the own loop')
+        .choices(['forced', 'greedy'])
+        .default('forced'),
+    )
+    .addOption(
+      new Option('--round-order <order>', 'of the cases: back and forth, or always the same')
+        .choices(['alternating', 'fixed'])
+        .default('alternating'),
+    )
+    .option('--seed <s>', 'of the given tokens', wholeNumber(0), 0)
+    .option('--time-limit <s>', 'seconds a process may take', number(0.1, 86_400), 600)
+    .option('--idle-wait <s>', 'seconds to wait for an idle machine; 0: none', number(0, 3600), 10)
+    .optionsGroup('Beside other engines:')
+    .option('--peer <name>', 'node-llama-cpp or node-llama-cpp=FOLDER', collect)
+    .option('--peer-url <url>', "a server of OpenAI's protocol: http://host:port/v1", collect)
+    .option('--peer-model <name>', 'its model (default: the first it lists)')
+    .option('--peer-key-env <variable>', 'environment variable that holds its key')
+    .option('--peer-command <template>', 'a program, with {model} {threads} {prompt} …', collect)
+    .option('--peer-pattern <regex>', 'how to read its output; else it is JSON of llama-bench')
+    .optionsGroup('How it is computed:')
+    .option('--predictors <file>', 'for mode predicted or threshold, from train')
+    .option('--recall <share>', 'run the predictors at this value recall', share)
+    .option('--sparsity <share>', 'run them so that this share of the neurons is left out', share)
+    .addOption(new Option('--kv-type <type>', 'type of the KV cache').choices(['f16', 'f32']))
+    .option('--kernels <set>', 'kernel set; doctor lists them')
+    .option('--plan <file>', 'where the neurons live, from solve')
+    .action(async (models, options) =>
+      (await import('./commands/bench.js')).bench(models, options),
+    );
+  withJson(bench)
+    .option('-o, --output <file>', 'write the result as JSON, for bench compare')
+    .option('--csv <file>', 'write every round as a row of a table')
+    .option('--html <file>', 'draw the result as a page with charts')
+    .option('--svg <file>', 'draw it as a figure for a paper');
+
+  const compare = bench
+    .command('compare <BEFORE> <AFTER>')
+    .description('judge two results case by case; exit code 1 when something is slower')
+    .option('--threshold <share>', 'change that counts as none', share, 0.05)
+    .option('--confidence <share>', 'of the intervals', share, 0.95)
+    .option('--other-machine', 'also where they ran on different machines')
+    .option('--markdown', 'print a table for a pull request or a step summary')
+    .action(async (before, after, options) =>
+      (await import('./commands/bench-compare.js')).benchCompare(before, after, options),
+    );
+  withJson(compare);
 }
 
 /** What every command that loads a model takes. */

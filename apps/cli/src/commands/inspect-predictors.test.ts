@@ -161,7 +161,7 @@ describe('thermocline inspect, of predictor sets', () => {
   });
 
   it.each([
-    [[PLAN, '--html', join(folder, 'plan.html')], /profiles and predictor sets only/],
+    [[PLAN, '--html', join(folder, 'plan.html')], /profiles, predictor sets and benchmarks only/],
     [[SET, '--svg', SET], /file of its own/],
     [[SET, '--svg', PLAN], /is no picture/],
   ])('refuses to draw %j', async (args, message) => {

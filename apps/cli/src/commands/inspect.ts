@@ -1,5 +1,6 @@
 import { demoModelPath } from '@thermocline/demo-model';
 import { type FileKind, fileKind } from '../file-kind.js';
+import { inspectBenchmark } from '../inspect/benchmark.js';
 import { inspectHardware } from '../inspect/hardware.js';
 import { inspectModelFile } from '../inspect/model.js';
 import { inspectPlan } from '../inspect/plan.js';
@@ -30,6 +31,7 @@ const INSPECTORS: Record<FileKind, (path: string, options: ReportOptions) => Pro
     predictors: inspectPredictors,
     safetensors: inspectSafetensors,
     hardware: inspectHardware,
+    benchmark: inspectBenchmark,
   };
 
 /** `thermocline inspect`: what is in a file, whichever of ours it is. */
@@ -41,7 +43,9 @@ export async function inspect(file: string | undefined, options: InspectOptions)
   const { pictures, ...report } = await INSPECTORS[kind](path, { all });
   if (pictures) await writePictures(pictures, { html, svg });
   else if (html !== undefined || svg !== undefined) {
-    throw new UsageError(`${path}: pictures can be drawn of profiles and predictor sets only.`);
+    throw new UsageError(
+      `${path}: pictures can be drawn of profiles, predictor sets and benchmarks only.`,
+    );
   }
   if (options.json) printJson({ kind, path, ...report.json });
   else for (const line of report.lines) print(line);
