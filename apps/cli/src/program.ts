@@ -86,6 +86,7 @@ export function createProgram(): Command {
   addProfile(program);
   addTrain(program);
   addChoices(program);
+  addSynth(program);
   addBench(program);
 
   const solve = program
@@ -327,6 +328,43 @@ function addBench(program: Command): void {
       (await import('./commands/bench-compare.js')).benchCompare(before, after, options),
     );
   withJson(compare);
+}
+
+/** `synth [SHAPE]`, and whether a file does what was planted in it. */
+function addSynth(program: Command): void {
+  const synth = program
+    .command('synth [SHAPE]')
+    .description('write a model of a known shape with random weights and planted sparsity')
+    .enablePositionalOptions()
+    .option('-o, --output <file>', 'write the model, a GGUF file')
+    .option('--list', 'name the shapes')
+    .addOption(
+      new Option('--type <type>', 'of the weights; the numbers are the same in all')
+        .choices(['F16', 'Q8_0', 'Q4_0'])
+        .default('Q4_0'),
+    )
+    .addOption(
+      new Option('--layout <layout>', 'usual: for every program; packed: a down row per neuron')
+        .choices(['usual', 'packed'])
+        .default('usual'),
+    )
+    .option('--sparsity <share>', "neurons that are left at zero (default: the shape's)", share)
+    .option('--skew <a>', 'exponent of the power law of firing rates (default: 0.8)', number(0, 2))
+    .option('--rank <n>', 'columns that tell what fires (default: width / 7)', wholeNumber(32))
+    .option('--predictability <p>', 'how much of it they tell (default: 0.95)', share)
+    .option('--layers <n>', "layers to write (default: the shape's)", wholeNumber(1))
+    .option('--seed <s>', 'same seed, same bytes (default: 1)', wholeNumber(0))
+    .action(async (shape, options) => (await import('./commands/synth.js')).synth(shape, options));
+  withJson(synth);
+
+  const verify = synth
+    .command('verify <MODEL>')
+    .description('do the neurons fire as often as was planted? exit code 1 beyond 10 %')
+    .option('--tokens <n>', 'random tokens to read', wholeNumber(1), 4096)
+    .action(async (model, options) =>
+      (await import('./commands/synth-verify.js')).verify(model, options),
+    );
+  withJson(withLoading(verify));
 }
 
 /** What every command that loads a model takes. */

@@ -50,6 +50,7 @@ export {
   shippedHardware,
   solvePlacement,
 } from '@thermocline/solver';
+export { activationSource } from './activation-source.js';
 export { type ChatMessage, renderChat } from './chat-template.js';
 export type {
   ChoiceComparison,
