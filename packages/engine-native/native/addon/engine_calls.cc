@@ -1,11 +1,31 @@
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <utility>
+
 #include "addon/calls.h"
 #include "addon/convert.h"
 #include "addon/handles.h"
 #include "addon/predictor_values.h"
-#include "addon/progress.h"
 
 namespace thermocline::addon {
 namespace {
+
+Napi::Object FromLoading(Napi::Env env, const EngineInfo& info) {
+  const LoadReport& load = info.load;
+  Napi::Object object = Napi::Object::New(env);
+  object.Set("fileBytes", FromSize(env, load.bytes));
+  object.Set("seconds", load.seconds);
+  object.Set("cachedBytes", FromSize(env, load.cached_bytes));
+  object.Set("cacheFallback",
+             load.fallback.empty() ? env.Null() : FromText(env, load.fallback));
+  object.Set("stagingBytes", FromSize(env, load.staging_bytes));
+  object.Set("weightBytes", FromSize(env, info.weight_bytes));
+  object.Set("hugePageBytes", info.huge_page_bytes.has_value()
+                                  ? Napi::Value(FromSize(env, *info.huge_page_bytes))
+                                  : env.Null());
+  return object;
+}
 
 Napi::Object FromInfo(Napi::Env env, const Engine& engine) {
   const EngineInfo info = engine.info();
@@ -39,6 +59,7 @@ Napi::Object FromInfo(Napi::Env env, const Engine& engine) {
                                  ? env.Null()
                                  : FromText(env, vocabulary.chat_template));
   object.Set("notices", FromStrings(env, info.notices));
+  object.Set("load", FromLoading(env, info));
   return object;
 }
 
@@ -76,6 +97,40 @@ EngineOptions ReadOptions(Napi::Object object) {
   return options;
 }
 
+// Tells the listener bytes read, bytes in all, and seconds since the first. Reports come as fast as
+// they like; JavaScript hears the newest.
+struct Loading {
+  explicit Loading(Call to) : call(std::move(to)) {}
+
+  static std::function<void(const LoadProgress&)> Of(const Call& call) {
+    const auto loading = std::make_shared<Loading>(call);
+    return [loading](const LoadProgress& progress) {
+      const std::lock_guard lock(loading->mutex);
+      loading->newest = progress;
+      if (std::exchange(loading->posted, true)) return;
+      loading->call.Notify(
+          [loading](Napi::Env env, napi_value listener) { loading->Tell(env, listener); });
+    };
+  }
+
+  void Tell(Napi::Env env, napi_value listener) {
+    LoadProgress now;
+    {
+      const std::lock_guard lock(mutex);
+      posted = false;
+      now = newest;
+    }
+    const napi_value arguments[] = {FromSize(env, now.bytes), FromSize(env, now.total),
+                                    Napi::Number::New(env, now.seconds)};
+    napi_call_function(env, env.Undefined(), listener, 3, arguments, nullptr);
+  }
+
+  const Call call;
+  std::mutex mutex;
+  LoadProgress newest;
+  bool posted = false;
+};
+
 // openEngine(path, options, onProgress) -> handle
 Napi::Value Open(const Napi::CallbackInfo& info) {
   Environment& environment = Environment::Of(info.Env());
@@ -83,7 +138,7 @@ Napi::Value Open(const Napi::CallbackInfo& info) {
   EngineOptions options = ReadOptions(ReadObject(info[1], "options"));
   const auto [call, value] =
       environment.Begin({}, info[2].IsFunction() ? info[2] : Napi::Value());
-  options.progress = ProgressOf(call);
+  options.progress = Loading::Of(call);
   options.cancel = call.cancel().get();
   environment.RunFor(call, [call = call, path, options] {
     auto opened = Engine::Open(path, options);

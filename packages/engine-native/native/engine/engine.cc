@@ -61,6 +61,7 @@ class LoadedEngine : public Engine {
   Status CheckItems(const std::vector<StepItem>& items) const;
   CheckModeFn ModeCheck();
   void PublishModes();
+  void DescribeLoading();
   Status Compute(std::span<const Slice> slices, const BatchOptions& options,
                  const std::function<bool()>& stop, std::vector<SliceOutcome>* outcomes);
   Result<std::shared_ptr<Session>> MakeSession(int64_t context, DType kv_type);
@@ -110,6 +111,7 @@ Status LoadedEngine::Load(const std::string& path, const EngineOptions& options)
   info_.kernels = kernels_->name;
   cpu_ = std::make_shared<Accountant>(Tier::kCpu, options.ram_budget);
   ASSIGN_OR_RETURN(model_, LoadedModel::Load(*file_, info_, *kernels_, options, cpu_));
+  DescribeLoading();
   PublishModes();
   scheduler_ = std::make_unique<Scheduler>(
       [this](std::span<const Slice> slices, const BatchOptions& batch,
@@ -125,6 +127,13 @@ EngineInfo LoadedEngine::info() const {
   const std::lock_guard lock(modes_mutex_);
   info.modes = modes_;
   return info;
+}
+
+void LoadedEngine::DescribeLoading() {
+  info_.load = model_->load_report();
+  const std::vector<MemoryRange> memory = model_->WeightMemory();
+  for (const MemoryRange& range : memory) info_.weight_bytes += range.bytes;
+  info_.huge_page_bytes = HugePageBytes(memory);
 }
 
 void LoadedEngine::PublishModes() {

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -22,6 +23,7 @@
 #include "model/mode.h"
 #include "model/placement.h"
 #include "tiers/accountant.h"
+#include "tiers/load_list.h"
 #include "tokenizer/tokenizer.h"
 #include "util/status.h"
 
@@ -36,7 +38,7 @@ struct EngineOptions {
   Plan plan;                   // where the neurons live; no layers: in the file's order
   std::string plan_fingerprint;  // of the model the plan is for
   std::shared_ptr<const PredictorSet> predictors;  // may be null; not kept once it is loaded
-  std::function<void(double)> progress;  // fraction of weights read; from the loading thread
+  std::function<void(const LoadProgress&)> progress;  // from the loading thread
   const std::atomic<bool>* cancel = nullptr;
 };
 
@@ -60,6 +62,9 @@ struct EngineInfo {
   DType kv_type = DType::kF16;
   bool adds_bos = false;
   std::vector<std::string> notices;
+  LoadReport load;
+  uint64_t weight_bytes = 0;  // of memory, once loaded
+  std::optional<uint64_t> huge_page_bytes;  // of them in huge pages; none: the system does not tell
 };
 
 struct GenerateOptions {

@@ -82,31 +82,26 @@ Status LoadedModel::Read(const ModelFile& file, const EngineOptions& options) {
                                  "close other programs or take a smaller model"));
   if (options.predictors != nullptr) RETURN_IF_ERROR(SetPredictors(options.predictors.get()));
 
-  uint64_t done = 0;
-  const auto progress = [&](uint64_t bytes) -> Status {
+  LoadList reads;
+  ASSIGN_OR_RETURN(Weights weights, weight_plan.Load(*cpu_, reads));
+  weights_ = std::make_unique<Weights>(std::move(weights));
+  for (size_t layer = 0; layer < weights_->layers.size(); ++layer) {
+    RETURN_IF_ERROR(ffn_.Append(weights_->layers[layer].ffn_blocks,
+                                plan.layers.empty() ? LayerPlan{} : plan.layers[layer], reads));
+  }
+  LoadOptions how = HowToRead();
+  // Room that the transformer's working memory takes later.
+  how.staging_bytes = std::min(
+      how.staging_bytes,
+      Transformer::ScratchBytes(model_, kMaxBatchTokens, context_, pool_.n_threads()));
+  how.progress = [&options](const LoadProgress& progress) -> Status {
     if (options.cancel != nullptr && *options.cancel) {
       return Status(StatusCode::kAborted, "opening the model was aborted");
     }
-    if (options.progress) {
-      options.progress(static_cast<double>(bytes) / static_cast<double>(weight_bytes));
-    }
+    if (options.progress) options.progress(progress);
     return Status::Ok();
   };
-  RETURN_IF_ERROR(progress(0));
-  ASSIGN_OR_RETURN(Weights weights, weight_plan.Load(*cpu_, progress));
-  weights_ = std::make_unique<Weights>(std::move(weights));
-  done += weight_plan.bytes();
-
-  for (int64_t layer = 0; layer < model_.layers; ++layer) {
-    const auto index = static_cast<size_t>(layer);
-    const auto& blocks = weights_->layers[index].ffn_blocks;
-    RETURN_IF_ERROR(
-        ffn_.Place(layer, blocks, plan.layers.empty() ? LayerPlan{} : plan.layers[index]));
-    for (const FfnBlockSource& block : blocks) {
-      done += cpu_tier_.PlannedBytes(block, block.n_neurons);
-    }
-    RETURN_IF_ERROR(progress(done));
-  }
+  ASSIGN_OR_RETURN(load_report_, reads.Run(how));
   ASSIGN_OR_RETURN(Transformer transformer,
                    Transformer::Create(model_, *weights_, ffn_, pool_, kernels_, *cpu_,
                                        kMaxBatchTokens, context_));
@@ -120,9 +115,23 @@ Status LoadedModel::ApplyPlan(const Plan& plan) {
   RETURN_IF_ERROR(ffn_.Validate(blocks, plan));
   for (size_t layer = 0; layer < blocks.size(); ++layer) {
     RETURN_IF_ERROR(ffn_.Place(static_cast<int64_t>(layer), blocks[layer],
-                               plan.layers.empty() ? LayerPlan{} : plan.layers[layer]));
+                               plan.layers.empty() ? LayerPlan{} : plan.layers[layer],
+                               HowToRead()));
   }
   return Status::Ok();
+}
+
+LoadOptions LoadedModel::HowToRead() const {
+  LoadOptions options;
+  options.threads = pool_.n_threads();
+  options.accountant = cpu_.get();
+  return options;
+}
+
+std::vector<MemoryRange> LoadedModel::WeightMemory() const {
+  std::vector<MemoryRange> ranges = cpu_tier_.Memory();
+  ranges.push_back({weights_->memory.data(), weights_->memory.size()});
+  return ranges;
 }
 
 Status LoadedModel::SetPredictors(const PredictorSet* set) {

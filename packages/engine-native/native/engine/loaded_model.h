@@ -14,6 +14,7 @@
 #include "model/weights.h"
 #include "sparsity/predictors.h"
 #include "tiers/cpu_tier.h"
+#include "util/page_size.h"
 #include "util/thread_pool.h"
 
 namespace thermocline {
@@ -32,6 +33,10 @@ class LoadedModel {
                                                    const EngineOptions& options,
                                                    std::shared_ptr<Accountant> cpu);
 
+  const LoadReport& load_report() const { return load_report_; }
+  // Where the weights are.
+  std::vector<MemoryRange> WeightMemory() const;
+
   // Runs the slices in one pass and appends their tokens to their sessions. `norms` are those of
   // the down matrices when the batch is to be audited, else null.
   Status Compute(std::span<const Slice> slices, const BatchOptions& options,
@@ -49,6 +54,7 @@ class LoadedModel {
  private:
   LoadedModel(const EngineInfo& info, const Kernels& kernels, std::shared_ptr<Accountant> cpu);
   Status Read(const ModelFile& file, const EngineOptions& options);
+  LoadOptions HowToRead() const;
   Status CheckArtifacts(const EngineOptions& options) const;
   Status CheckPredictors(const PredictorSet& set) const;
   // Room for what an audit needs, kept once it was asked for.
@@ -68,6 +74,7 @@ class LoadedModel {
   std::unique_ptr<Transformer> transformer_;
   std::unique_ptr<Predictors> predictors_;
   Reservation predictor_memory_, audit_memory_;
+  LoadReport load_report_;
 };
 
 // The system's own budget: what it can hand out before it takes memory from others.

@@ -445,7 +445,7 @@ TEST(Predicted, PredictorsAreBudgeted) {
   EXPECT_OK(Engine::Open(subject.path(), options));
   options.ram_budget = with.planned - 1;
   bool began = false;  // nothing is read in vain
-  options.progress = [&began](double) { began = true; };
+  options.progress = [&began](const LoadProgress&) { began = true; };
   EXPECT_STATUS(Engine::Open(subject.path(), options), StatusCode::kOutOfMemory);
   EXPECT_FALSE(began);
   options.predictors = nullptr;

@@ -51,23 +51,37 @@ Status File::Read(uint64_t offset, std::span<std::byte> into) const {
     const size_t want = std::min(into.size(), kMaxReadBytes);
     const ssize_t got = ::pread(fd_, into.data(), want, static_cast<off_t>(offset));
     if (got < 0 && errno == EINTR) continue;
-    if (got < 0) {
-      return Status(StatusCode::kIo,
-                    "Reading byte " + std::to_string(offset) + " of " + Quoted(path_) +
-                        " failed: " + std::strerror(errno) + ".",
-                    path_);
-    }
-    if (got == 0) {
-      return Status(StatusCode::kIo,
-                    Quoted(path_) + " ends at byte " + std::to_string(offset) + ", " +
-                        std::to_string(into.size()) +
-                        " bytes earlier than expected; it was shortened while in use.",
-                    path_);
-    }
+    if (got < 0) return ReadFailed(offset, errno);
+    if (got == 0) return EndsEarly(offset, into.size());
     into = into.subspan(static_cast<size_t>(got));
     offset += static_cast<uint64_t>(got);
   }
   return Status::Ok();
+}
+
+void File::WillRead(uint64_t offset, uint64_t bytes) const {
+#if defined(POSIX_FADV_WILLNEED)
+  // Advice: a system that does not take it reads later.
+  (void)::posix_fadvise(fd_, static_cast<off_t>(offset), static_cast<off_t>(bytes),
+                        POSIX_FADV_WILLNEED);
+#else
+  (void)offset, (void)bytes;
+#endif
+}
+
+Status File::ReadFailed(uint64_t offset, int error) const {
+  return Status(StatusCode::kIo,
+                "Reading byte " + std::to_string(offset) + " of " + Quoted(path_) +
+                    " failed: " + std::strerror(error) + ".",
+                path_);
+}
+
+Status File::EndsEarly(uint64_t offset, uint64_t missing) const {
+  return Status(StatusCode::kIo,
+                Quoted(path_) + " ends at byte " + std::to_string(offset) + ", " +
+                    std::to_string(missing) +
+                    " bytes earlier than expected; it was shortened while in use.",
+                path_);
 }
 
 Result<std::string> ReadWholeFile(const std::string& path, uint64_t max_bytes,

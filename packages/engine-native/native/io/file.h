@@ -34,6 +34,15 @@ class File {
   // kIo when the file ends earlier (it was cut meanwhile) or the system refuses.
   Status Read(uint64_t offset, std::span<std::byte> into) const;
 
+  // Lets the system fetch these bytes, which will soon be read, while others are waited for.
+  void WillRead(uint64_t offset, uint64_t bytes) const;
+
+  // What a read reports when the system gave an errno at `offset`, or the file's end.
+  Status ReadFailed(uint64_t offset, int error) const;
+  Status EndsEarly(uint64_t offset, uint64_t missing) const;
+
+  int descriptor() const { return fd_; }
+
  private:
   int fd_ = -1;
   uint64_t size_ = 0;

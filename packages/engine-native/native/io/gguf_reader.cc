@@ -31,6 +31,7 @@ class GgufModelFile : public ModelFile {
     }
     return header_.file().Read(tensor.offset + offset, into);
   }
+  const File& FileOf(const TensorInfo&) const override { return header_.file(); }
 
  private:
   GgufHeader header_;

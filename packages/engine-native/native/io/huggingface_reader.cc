@@ -41,6 +41,9 @@ class HuggingFaceModelFile : public ModelFile {
   Result<std::vector<MetadataEntry>> metadata() const override;
   Status Read(const TensorInfo& tensor, uint64_t offset,
               std::span<std::byte> into) const override;
+  const File& FileOf(const TensorInfo& tensor) const override {
+    return files_[tensor.shard].file();
+  }
 
   Status AddShard(const std::string& path, const std::string& arch, OpenPurpose purpose);
   Status Finish(OpenPurpose purpose);

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "io/file.h"
 #include "util/dtype.h"
 #include "util/status.h"
 
@@ -105,6 +106,9 @@ class ModelFile {
   // Reads `bytes` bytes of the tensor's data starting at byte `offset` in it.
   // REQUIRES: the range lies inside the tensor. Safe from several threads.
   virtual Status Read(const TensorInfo& tensor, uint64_t offset, std::span<std::byte> into) const = 0;
+
+  // The file that holds the tensor's data, at tensor.offset. REQUIRES: a tensor of this model.
+  virtual const File& FileOf(const TensorInfo& tensor) const = 0;
 
   const TensorInfo* Find(const std::string& name) const;  // nullptr when absent
 

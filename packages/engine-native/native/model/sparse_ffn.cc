@@ -66,16 +66,28 @@ Status SparseFfn::Validate(const std::vector<std::vector<FfnBlockSource>>& block
   return Status::Ok();
 }
 
+Status SparseFfn::Append(const std::vector<FfnBlockSource>& blocks, const LayerPlan& plan,
+                         LoadList& reads) {
+  Layer placed = Split(blocks, plan);
+  RETURN_IF_ERROR(Load(blocks, placed, reads));
+  layers_.push_back(std::move(placed));
+  return Status::Ok();
+}
+
 Status SparseFfn::Place(int64_t index, const std::vector<FfnBlockSource>& blocks,
-                        const LayerPlan& plan) {
+                        const LayerPlan& plan, const LoadOptions& options) {
   Layer placed = Split(blocks, plan);
   const bool first = static_cast<size_t>(index) == layers_.size();
   if (!first && SamePlaces(layers_[static_cast<size_t>(index)], placed)) return Status::Ok();
-  RETURN_IF_ERROR(Load(blocks, placed));
-  if (first) layers_.emplace_back();
-  std::swap(layers_[static_cast<size_t>(index)], placed);
+  LoadList reads;
+  RETURN_IF_ERROR(Load(blocks, placed, reads));
+  const Status read = reads.Run(options).status();
+  if (read.ok()) {
+    if (first) layers_.emplace_back();
+    std::swap(layers_[static_cast<size_t>(index)], placed);
+  }
   Remove(placed);
-  return Status::Ok();
+  return read;
 }
 
 // A plan's order says to which tier a neuron belongs. Within a tier neurons ascend by id, and so
@@ -124,12 +136,12 @@ bool SparseFfn::SamePlaces(const Layer& a, const Layer& b) {
                     });
 }
 
-Status SparseFfn::Load(const std::vector<FfnBlockSource>& blocks, Layer& layer) {
+Status SparseFfn::Load(const std::vector<FfnBlockSource>& blocks, Layer& layer, LoadList& reads) {
   for (size_t i = 0; i < layer.parts.size(); ++i) {
     PlacedPart& part = layer.parts[i];
     std::vector<uint32_t> neurons = part.ids;
     for (uint32_t& neuron : neurons) neuron -= part.first_id;
-    auto handle = part.tier->Load(blocks[part.block], neurons);
+    auto handle = part.tier->Load(blocks[part.block], neurons, reads);
     if (!handle.ok()) {
       layer.parts.resize(i);
       Remove(layer);

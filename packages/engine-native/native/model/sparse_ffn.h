@@ -40,7 +40,12 @@ class SparseFfn {
   // anew where the plan moves neurons between tiers; if that fails the old placement stays. A plan
   // that only lists them in another order changes nothing and reads nothing.
   // REQUIRES: Validate passed, and the same blocks as before.
-  Status Place(int64_t index, const std::vector<FfnBlockSource>& blocks, const LayerPlan& plan);
+  Status Place(int64_t index, const std::vector<FfnBlockSource>& blocks, const LayerPlan& plan,
+               const LoadOptions& options = {});
+
+  // Places the next layer for the first time, to be read with others: it is whole when `reads` has
+  // run. REQUIRES: Validate passed.
+  Status Append(const std::vector<FfnBlockSource>& blocks, const LayerPlan& plan, LoadList& reads);
 
   // Adds the layer's FFN to y, [n_tokens][d_model]. `h`, when not null, gets the activations by
   // neuron id, [n_tokens][n_ff].
@@ -75,7 +80,7 @@ class SparseFfn {
   Layer Split(const std::vector<FfnBlockSource>& blocks, const LayerPlan& plan) const;
   static bool SamePlaces(const Layer& a, const Layer& b);
   // Fills in the handles; on failure nothing stays loaded.
-  static Status Load(const std::vector<FfnBlockSource>& blocks, Layer& layer);
+  static Status Load(const std::vector<FfnBlockSource>& blocks, Layer& layer, LoadList& reads);
   static void Remove(Layer& layer);
   // Cuts an active set into the lists of the parts.
   static void SplitLists(Layer& layer, const ActiveSet& active);

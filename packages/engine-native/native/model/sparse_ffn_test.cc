@@ -142,13 +142,13 @@ class CountingTier : public FfnTier {
   uint64_t PlannedBytes(const FfnBlockSource& source, int64_t n_neurons) const override {
     return tier_->PlannedBytes(source, n_neurons);
   }
-  Result<FfnHandle> Load(const FfnBlockSource& source,
-                         std::span<const uint32_t> neurons) override {
+  Result<FfnHandle> Load(const FfnBlockSource& source, std::span<const uint32_t> neurons,
+                         LoadList& reads) override {
     ++loads;
     ++loaded;
     std::vector<uint32_t> list(neurons.begin(), neurons.end());
     if (reversed) std::reverse(list.begin(), list.end());
-    return tier_->Load(source, list);
+    return tier_->Load(source, list, reads);
   }
   void Unload(FfnHandle handle) override {
     --loaded;
@@ -370,13 +370,14 @@ TEST(SparseFfn, BlocksThatCutAQuantisedGroupAreRefused) {
     const auto bench = Bench::Make(Model("llama", type));
     ASSERT_TRUE(bench != nullptr);
     FfnBlockSource block = bench->blocks()[0];
+    LoadList reads;
     block.n_neurons = 48;
-    EXPECT_STATUS(bench->cpu()->Load(block, Ids(48)), StatusCode::kModelUnsupported);
+    EXPECT_STATUS(bench->cpu()->Load(block, Ids(48), reads), StatusCode::kModelUnsupported);
     block.n_neurons = 64;
     block.first_neuron = 16;
-    EXPECT_STATUS(bench->cpu()->Load(block, Ids(64)), StatusCode::kModelUnsupported);
+    EXPECT_STATUS(bench->cpu()->Load(block, Ids(64), reads), StatusCode::kModelUnsupported);
     block.first_neuron = 32;
-    EXPECT_OK(bench->cpu()->Load(block, Ids(64)));
+    EXPECT_OK(bench->cpu()->Load(block, Ids(64), reads));
   }
 }
 

@@ -166,8 +166,7 @@ Result<WeightPlan> WeightPlan::Make(const ModelFile& file, const Hyperparameters
   return WeightPlanner(file, model).Plan();
 }
 
-Result<Weights> WeightPlan::Load(Accountant& accountant,
-                                 const std::function<Status(uint64_t)>& progress) const {
+Result<Weights> WeightPlan::Load(Accountant& accountant, LoadList& reads) const {
   Weights weights;
   weights.architecture = architecture_;
   weights.activation = activation_;
@@ -183,14 +182,16 @@ Result<Weights> WeightPlan::Load(Accountant& accountant,
     std::byte* const data = weights.memory.data() + at;
     const int64_t rows = slot.tensor->shape[0];
     const int64_t cols = slot.tensor->shape[1];
-    RETURN_IF_ERROR(LoadRows(*file_, *slot.tensor, 0, rows, {}, data));
+    AddRows(*file_, *slot.tensor, 0, rows, nullptr, data, reads);
     *slot.matrix(weights) =
         RowMatrix{data, slot.tensor->type, rows, cols, RowBytes(slot.tensor->type, cols)};
     at += Aligned(slot.tensor->bytes);
-    RETURN_IF_ERROR(progress(at));
   }
   for (const VectorSlot& slot : vectors_) {
-    ASSIGN_OR_RETURN(*slot.vector(weights), LoadVector(*file_, *slot.tensor));
+    std::vector<float>& values = *slot.vector(weights);
+    const int64_t n = slot.tensor->elements();
+    values.resize(static_cast<size_t>(n));
+    RETURN_IF_ERROR(AddVector(*file_, *slot.tensor, 0, n, nullptr, values.data(), reads));
   }
   if (tied_) weights.output = weights.embedding;
   return weights;

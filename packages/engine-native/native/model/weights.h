@@ -12,6 +12,7 @@
 #include "model/architecture.h"
 #include "tiers/accountant.h"
 #include "tiers/ffn_tier.h"
+#include "tiers/load_list.h"
 #include "util/huge_buffer.h"
 #include "util/status.h"
 
@@ -61,9 +62,8 @@ class WeightPlan {
   uint64_t bytes() const { return bytes_; }  // that Load reserves
   const std::vector<std::vector<FfnBlockSource>>& ffn_blocks() const { return ffn_blocks_; }
 
-  // Reads everything but the neurons. `progress` gets the bytes read so far.
-  Result<Weights> Load(Accountant& accountant,
-                       const std::function<Status(uint64_t)>& progress) const;
+  // Makes room for everything but the neurons; it is there when `reads` has run.
+  Result<Weights> Load(Accountant& accountant, LoadList& reads) const;
 
  private:
   struct Slot {

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "probe/measuring.h"
-#include "probe/page_size.h"
+#include "util/page_size.h"
 #include "util/thread_pool.h"
 
 namespace thermocline {

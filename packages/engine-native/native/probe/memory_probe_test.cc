@@ -2,7 +2,7 @@
 
 #include <cstdlib>
 
-#include "probe/page_size.h"
+#include "util/page_size.h"
 #include "util/testing.h"
 
 namespace thermocline {

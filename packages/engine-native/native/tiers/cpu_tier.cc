@@ -70,8 +70,8 @@ Status CpuTier::CheckDown(const FfnBlockSource& source) {
                 source.file->path());
 }
 
-Result<FfnHandle> CpuTier::Load(const FfnBlockSource& source,
-                                std::span<const uint32_t> neurons) {
+Result<FfnHandle> CpuTier::Load(const FfnBlockSource& source, std::span<const uint32_t> neurons,
+                                LoadList& reads) {
   RETURN_IF_ERROR(CheckDown(source));
   CpuPart part;
   part.loaded = true;
@@ -87,40 +87,39 @@ Result<FfnHandle> CpuTier::Load(const FfnBlockSource& source,
   ASSIGN_OR_RETURN(part.memory, HugeBuffer::Allocate(static_cast<size_t>(bytes.total())));
 
   // Neuron of the block -> row of this part.
-  std::vector<uint32_t> row_of(static_cast<size_t>(source.n_neurons), kNoRow);
-  for (size_t p = 0; p < neurons.size(); ++p) row_of[neurons[p]] = static_cast<uint32_t>(p);
   const bool in_file_order =
       part.n == source.n_neurons && std::is_sorted(neurons.begin(), neurons.end());
-  const std::span<const uint32_t> rows = in_file_order ? std::span<const uint32_t>() : row_of;
+  RowOf rows;
+  if (!in_file_order) {
+    std::vector<uint32_t> row_of(static_cast<size_t>(source.n_neurons), kNoRow);
+    for (size_t p = 0; p < neurons.size(); ++p) row_of[neurons[p]] = static_cast<uint32_t>(p);
+    rows = std::make_shared<const std::vector<uint32_t>>(std::move(row_of));
+  }
 
+  const ModelFile& file = *source.file;
+  const int64_t first = source.first_neuron;
+  const int64_t n = source.n_neurons;
   std::byte* at = part.memory.data();
   if (part.gated) {
     part.gate = Rows(source.gate->type, part.n, part.d_model, at);
-    RETURN_IF_ERROR(LoadRows(*source.file, *source.gate, source.first_neuron, source.n_neurons,
-                             rows, at));
+    AddRows(file, *source.gate, first, n, rows, at, reads);
     at += Aligned(bytes.gate);
   }
   part.up = Rows(source.up->type, part.n, part.d_model, at);
-  RETURN_IF_ERROR(
-      LoadRows(*source.file, *source.up, source.first_neuron, source.n_neurons, rows, at));
+  AddRows(file, *source.up, first, n, rows, at, reads);
   at += Aligned(bytes.up);
   part.down = MakeNeuronMatrix(source.down->type, DownRows(source, part.n), part.d_model, at);
   const bool whole_down = SharesScales(source.down->type);
-  RETURN_IF_ERROR(LoadNeurons(*source.file, *source.down, source.first_neuron, source.n_neurons,
-                              whole_down ? std::span<const uint32_t>() : rows, part.down, at));
+  AddNeurons(file, *source.down, first, n, whole_down ? nullptr : rows, part.down, at, reads);
   if (whole_down && !in_file_order) part.down_row.assign(neurons.begin(), neurons.end());
 
-  const auto load_bias = [&](const TensorInfo* tensor, std::vector<float>* bias) -> Status {
+  const auto add_bias = [&](const TensorInfo* tensor, std::vector<float>* bias) -> Status {
     if (tensor == nullptr) return Status::Ok();
-    ASSIGN_OR_RETURN(const std::vector<float> values, LoadVector(*source.file, *tensor));
-    bias->reserve(neurons.size());
-    for (const uint32_t neuron : neurons) {
-      bias->push_back(values[neuron + static_cast<size_t>(source.first_neuron)]);
-    }
-    return Status::Ok();
+    bias->resize(neurons.size());
+    return AddVector(file, *tensor, first, n, rows, bias->data(), reads);
   };
-  RETURN_IF_ERROR(load_bias(source.gate_bias, &part.gate_bias));
-  RETURN_IF_ERROR(load_bias(source.up_bias, &part.up_bias));
+  RETURN_IF_ERROR(add_bias(source.gate_bias, &part.gate_bias));
+  RETURN_IF_ERROR(add_bias(source.up_bias, &part.up_bias));
 
   for (size_t i = 0; i < parts_.size(); ++i) {
     if (parts_[i].loaded) continue;
@@ -132,6 +131,14 @@ Result<FfnHandle> CpuTier::Load(const FfnBlockSource& source,
 }
 
 void CpuTier::Unload(FfnHandle handle) { parts_[handle] = CpuPart(); }
+
+std::vector<MemoryRange> CpuTier::Memory() const {
+  std::vector<MemoryRange> ranges;
+  for (const CpuPart& part : parts_) {
+    if (part.loaded) ranges.push_back({part.memory.data(), part.memory.size()});
+  }
+  return ranges;
+}
 
 Status CpuTier::Submit(FfnHandle handle, const FfnWork& work) {
   if (work.input.device != Device::kHost || work.x.n_tokens > max_tokens_) {

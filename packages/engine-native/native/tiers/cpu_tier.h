@@ -11,6 +11,7 @@
 #include "tiers/cpu_ffn.h"
 #include "tiers/cpu_part.h"
 #include "tiers/ffn_tier.h"
+#include "util/page_size.h"
 #include "util/thread_pool.h"
 
 namespace thermocline {
@@ -29,9 +30,12 @@ class CpuTier : public FfnTier {
     return CpuFfn::ScratchBytes(neurons, d_model, max_tokens);
   }
 
-  Result<FfnHandle> Load(const FfnBlockSource& source,
-                         std::span<const uint32_t> neurons) override;
+  Result<FfnHandle> Load(const FfnBlockSource& source, std::span<const uint32_t> neurons,
+                         LoadList& reads) override;
   void Unload(FfnHandle handle) override;
+
+  // Where the weights are.
+  std::vector<MemoryRange> Memory() const;
 
   // Only notes the work: it is done in Finish, by the calling thread and the pool, while tiers
   // with a device of their own run beside it.

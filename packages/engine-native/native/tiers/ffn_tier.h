@@ -10,6 +10,7 @@
 #include "backends/kernels.h"
 #include "io/model_file.h"
 #include "tiers/accountant.h"
+#include "tiers/load_list.h"
 #include "util/status.h"
 
 namespace thermocline {
@@ -79,11 +80,12 @@ class FfnTier {
 
   // Bytes that Load would reserve for a part of n_neurons.
   virtual uint64_t PlannedBytes(const FfnBlockSource& source, int64_t n_neurons) const = 0;
-  // Reads a part of the block into this tier: these neurons of it, each at most once. The list is
-  // also the order of addition: the bits of the sum follow from it, wherever the tier keeps them.
-  // kOutOfMemory before anything is allocated.
-  virtual Result<FfnHandle> Load(const FfnBlockSource& source,
-                                 std::span<const uint32_t> neurons) = 0;
+  // Makes room for a part of the block: these neurons of it, each at most once. The list is also
+  // the order of addition: the bits of the sum follow from it, wherever the tier keeps them.
+  // What is to be read goes on `reads`; the part is whole when that has run, and must stay until
+  // then. kOutOfMemory before anything is allocated.
+  virtual Result<FfnHandle> Load(const FfnBlockSource& source, std::span<const uint32_t> neurons,
+                                 LoadList& reads) = 0;
   virtual void Unload(FfnHandle handle) = 0;
 
   // Starts the work; returns without waiting where the tier can.

@@ -2,11 +2,12 @@
 #pragma once
 
 #include <cstdint>
-#include <span>
+#include <memory>
 #include <vector>
 
 #include "backends/kernels.h"
 #include "io/model_file.h"
+#include "tiers/load_list.h"
 #include "util/status.h"
 
 namespace thermocline {
@@ -14,22 +15,36 @@ namespace thermocline {
 // A position that is not held.
 constexpr uint32_t kNoRow = 0xFFFFFFFF;
 
-// Reads rows [first, first + n) of a matrix into RowMatrix layout at `out`; row r goes to
-// row_of[r - first] (empty: r - first), or nowhere if that is kNoRow.
-Status LoadRows(const ModelFile& file, const TensorInfo& tensor, int64_t first, int64_t n,
-                std::span<const uint32_t> row_of, std::byte* out);
+// To which row, or place of a vector, each of a block's neurons goes; null: to that of its number.
+// A list keeps it until it has run.
+using RowOf = std::shared_ptr<const std::vector<uint32_t>>;
 
-// Reads columns [first, first + n) of a down matrix [d_model][...] into the NeuronMatrix `shape`
-// at `out`; empty row_of: column first + j is row j.
+// Puts on a list: rows [first, first + n) of a matrix, into RowMatrix layout at `out`; row r goes
+// to row_of[r - first].
+void AddRows(const ModelFile& file, const TensorInfo& tensor, int64_t first, int64_t n,
+             const RowOf& row_of, std::byte* out, LoadList& list);
+
+// Columns [first, first + n) of a down matrix [d_model][...], into the NeuronMatrix `shape` at
+// `out`; column first + j goes to row_of[j].
+void AddNeurons(const ModelFile& file, const TensorInfo& tensor, int64_t first, int64_t n,
+                const RowOf& row_of, const NeuronMatrix& shape, std::byte* out, LoadList& list);
+
+// Values [first, first + n) of a vector, as F32 at `out`; value first + j goes to row_of[j].
+// kWeightTypeUnsupported for quantised types.
+Status AddVector(const ModelFile& file, const TensorInfo& tensor, int64_t first, int64_t n,
+                 const RowOf& row_of, float* out, LoadList& list);
+
+// The same at once, on the calling thread.
+Status LoadRows(const ModelFile& file, const TensorInfo& tensor, int64_t first, int64_t n,
+                const RowOf& row_of, std::byte* out);
 Status LoadNeurons(const ModelFile& file, const TensorInfo& tensor, int64_t first, int64_t n,
-                   std::span<const uint32_t> row_of, const NeuronMatrix& shape, std::byte* out);
+                   const RowOf& row_of, const NeuronMatrix& shape, std::byte* out);
+// All values of a vector.
+Result<std::vector<float>> LoadVector(const ModelFile& file, const TensorInfo& tensor);
 
 // Lengths of columns [first, first + n) of a down matrix [d_model][...], of the weights as they
 // are computed with: √Σ w² over the d_model rows, in double. `kernels` widens them.
 Result<std::vector<double>> LoadColumnNorms(const ModelFile& file, const TensorInfo& tensor,
                                             int64_t first, int64_t n, const Kernels& kernels);
-
-// Reads a vector of a plain type as F32.
-Result<std::vector<float>> LoadVector(const ModelFile& file, const TensorInfo& tensor);
 
 }  // namespace thermocline
