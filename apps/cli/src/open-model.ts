@@ -1,6 +1,7 @@
 import type { KvType, Mode } from '@thermocline/contracts';
 import {
   chooseMode,
+  formatBytes,
   isLossy,
   type LoadOptions,
   loadModel,
@@ -113,7 +114,8 @@ async function load(
   const { vram, ram, threads, context, kvType, kernels, plan } = options;
   const { predictors, recall, sparsity } = options;
   const loadOptions: LoadOptions = {
-    onProgress: (fraction) => progress.update(fraction, 1),
+    onProgress: (fraction, { bytesPerSecond }) =>
+      progress.update(fraction, 1, `${formatBytes(bytesPerSecond)}/s`),
     ...(vram !== undefined && { vramBudgetBytes: sizeOption('--vram', vram) }),
     ...(ram !== undefined && { ramBudgetBytes: sizeOption('--ram', ram) }),
     ...(threads !== undefined && { threads }),

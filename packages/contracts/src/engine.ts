@@ -1,4 +1,5 @@
 import type { Tier } from './hardware-info.js';
+import type { LoadInfo } from './load-info.js';
 import type { ModelInfo } from './model-info.js';
 import type { PlacementPlan } from './placement-plan.js';
 import type { PredictorSet } from './predictor-set.js';
@@ -53,6 +54,7 @@ export interface EngineInfo {
   chatTemplate: string | null;
   /** Things a person should know, such as weights that were re-coded. */
   notices: string[];
+  load: LoadInfo;
 }
 
 /** Sampling; the defaults are greedy. */

@@ -12,6 +12,7 @@ export { type AppendBytes, writeFileAtomically } from './atomic-file.js';
 export { checkWhole, invalidOption } from './check-options.js';
 export * from './coactivation.js';
 export * from './engine.js';
+export * from './load-info.js';
 export * from './errors.js';
 export { corrupt, fileError } from './file-errors.js';
 export {

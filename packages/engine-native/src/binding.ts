@@ -185,7 +185,7 @@ export interface NativeBinding {
   openEngine(
     path: string,
     options: RawEngineOptions,
-    onProgress: ((fraction: number) => void) | null,
+    onProgress: ((bytes: number, totalBytes: number, seconds: number) => void) | null,
   ): NativeCall<EngineHandle>;
   engineInfo(engine: EngineHandle): RawEngineInfo;
   engineMemory(engine: EngineHandle): TierMemory[];

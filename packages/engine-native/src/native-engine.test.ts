@@ -178,10 +178,22 @@ test('a long text is tokenized off the event loop', async () => {
 describe('a progress listener', () => {
   test('hears the share that is read', async () => {
     const shares: number[] = [];
+    const heard: LoadProgress[] = [];
     await using opened = await openEngine(DEMO_MODEL, {
-      onProgress: (share) => shares.push(share),
+      onProgress: (share, progress) => {
+        shares.push(share);
+        heard.push(progress);
+      },
     });
     expect(opened.info.path).toBe(DEMO_MODEL);
+    const { load } = opened.info;
+    expect(heard.at(-1)).toMatchObject({ bytes: load.fileBytes, totalBytes: load.fileBytes });
+    expect(heard.at(-1)?.bytesPerSecond).toBeGreaterThan(1e6);
+    expect(load.seconds).toBeGreaterThan(0);
+    expect(load.weightBytes).toBeGreaterThanOrEqual(0.99 * load.fileBytes);
+    expect(load.cachedBytes).toBeLessThanOrEqual(load.fileBytes);
+    expect(load.stagingBytes).toBeLessThanOrEqual(32 * 2 ** 20);
+    expect(load.hugePageBytes ?? 0).toBeLessThanOrEqual(load.weightBytes);
     expect(shares.length).toBeGreaterThan(0);
     expect(shares.at(-1)).toBeCloseTo(1, 9);
     expect(shares).toEqual(shares.toSorted((a, b) => a - b));

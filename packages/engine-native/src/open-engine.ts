@@ -1,4 +1,4 @@
-import type { KvType, PlacementPlan, PredictorSet } from '@thermocline/contracts';
+import type { KvType, LoadProgress, PlacementPlan, PredictorSet } from '@thermocline/contracts';
 import { native } from './binding.js';
 import {
   checkFunction,
@@ -31,7 +31,7 @@ export interface OpenEngineOptions {
   /** What chooses the neurons in modes `predicted` and `threshold`; copied. */
   predictors?: PredictorSet;
   /** Hears the share of the weights that has been read, 0 to 1. What it throws ends the opening. */
-  onProgress?: (fraction: number) => void;
+  onProgress?: (fraction: number, progress: LoadProgress) => void;
   signal?: AbortSignal;
 }
 
@@ -64,10 +64,11 @@ export async function openEngine(
   // A listener that throws ends the opening with what it threw, be it null.
   let thrown: { value: unknown } | undefined;
   let id = 0;
-  const listener = (fraction: number) => {
+  const listener = (bytes: number, totalBytes: number, seconds: number) => {
     if (thrown) return;
     try {
-      onProgress?.(fraction);
+      const bytesPerSecond = seconds > 0 ? bytes / seconds : 0;
+      onProgress?.(bytes / totalBytes, { bytes, totalBytes, bytesPerSecond });
     } catch (value) {
       thrown = { value };
       native().cancel(id);

@@ -1,6 +1,7 @@
 import { totalmem } from 'node:os';
 import {
   type KvType,
+  type LoadProgress,
   PipelineError,
   type PlacementPlan,
   type PredictorSet,
@@ -33,7 +34,7 @@ export interface LoadOptions {
   /** Or so that they leave out this share of the neurons. */
   sparsity?: number;
   /** Called with the fraction loaded, 0 to 1. */
-  onProgress?: (fraction: number) => void;
+  onProgress?: (fraction: number, progress: LoadProgress) => void;
   signal?: AbortSignal;
 }
 

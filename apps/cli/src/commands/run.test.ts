@@ -41,6 +41,15 @@ const shape = z.strictObject({
   ffn_active_ratio_per_layer: z.array(ratio).length(6),
   ffn_computed_ratio: ratio,
   tiers: z.object({ gpu: tier, cpu: tier, flash: tier }),
+  load: z.strictObject({
+    file_bytes: z.number().positive(),
+    seconds: z.number().positive(),
+    cached_bytes: z.number(),
+    cache_fallback: z.string().nullable(),
+    staging_bytes: z.number().positive(),
+    weight_bytes: z.number().positive(),
+    huge_page_bytes: z.number().nullable(),
+  }),
   notices: z.array(z.string()),
 });
 

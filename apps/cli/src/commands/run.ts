@@ -1,4 +1,4 @@
-import { TIERS } from '@thermocline/contracts';
+import { type LoadInfo, TIERS } from '@thermocline/contracts';
 import {
   type GenerationSummary,
   isLossy,
@@ -101,7 +101,20 @@ function runJson(
     ffn_active_ratio_per_layer: summary.layerActiveRatios,
     ffn_computed_ratio: summary.ffnComputedRatio,
     tiers: tiersJson(result, summary),
+    load: loadJson(info.load),
     notices: info.notices,
+  };
+}
+
+function loadJson(load: LoadInfo) {
+  return {
+    file_bytes: load.fileBytes,
+    seconds: load.seconds,
+    cached_bytes: load.cachedBytes,
+    cache_fallback: load.cacheFallback,
+    staging_bytes: load.stagingBytes,
+    weight_bytes: load.weightBytes,
+    huge_page_bytes: load.hugePageBytes,
   };
 }
 

@@ -67,7 +67,9 @@ TierMemory Accountant::memory() const {
 void Accountant::Release(const Reservation& reservation) {
   const std::lock_guard lock(mutex_);
   memory_.used -= reservation.bytes_;
-  memory_.uses[reservation.purpose_] -= reservation.bytes_;
+  const auto use = memory_.uses.find(reservation.purpose_);
+  use->second -= reservation.bytes_;
+  if (use->second == 0) memory_.uses.erase(use);
   if (reservation.planned_too_) memory_.planned -= reservation.bytes_;
 }
 
