@@ -124,8 +124,8 @@ TEST(Load, LeavesTheCacheAsItWas) {
   if (!cold.fallback.empty()) SKIP("here " + cold.fallback);
   if (cold.cached_bytes == cold.bytes) SKIP("this file system lies in memory");
   const LoadReport again = OpenForTest(model.path())->info().load;
-  // The header and the samples of the fingerprint, with what the system reads ahead of them.
-  EXPECT_LT(again.cached_bytes, cold.bytes / 4);
+  // What the system read ahead of the header and of the fingerprint's samples was there already.
+  EXPECT_LT(again.cached_bytes, cold.cached_bytes + cold.bytes / 16);
 }
 
 TEST(Load, WarmAndColdGiveTheSameBits) {
