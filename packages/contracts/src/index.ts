@@ -12,7 +12,6 @@ export { type AppendBytes, writeFileAtomically } from './atomic-file.js';
 export { checkWhole, invalidOption } from './check-options.js';
 export * from './coactivation.js';
 export * from './engine.js';
-export * from './load-info.js';
 export * from './errors.js';
 export { corrupt, fileError } from './file-errors.js';
 export {
@@ -25,6 +24,7 @@ export {
   type TierInfo,
   writeHardwareInfo,
 } from './hardware-info.js';
+export * from './load-info.js';
 export { hasExactZeros, type ModelInfo, parseModelInfo } from './model-info.js';
 export { modelParameters } from './model-parameters.js';
 export * from './placement-plan.js';

@@ -1,6 +1,11 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { isPipelineError, type LoadProgress, type PlacementPlan, type PredictorSet } from '@thermocline/contracts';
+import {
+  isPipelineError,
+  type LoadProgress,
+  type PlacementPlan,
+  type PredictorSet,
+} from '@thermocline/contracts';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type NativeEngine, openEngine } from './index.js';
 import { DEMO_MODEL, SMALL_MODEL } from './testing/models.js';
