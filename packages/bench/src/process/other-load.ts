@@ -33,7 +33,9 @@ export async function waitForIdle(
 ): Promise<number | null> {
   const end = performance.now() + timeLimitMs;
   let load = await loadNow(signal);
-  while (load !== null && load > IDLE && performance.now() < end) load = await loadNow(signal);
+  while (load !== null && load > IDLE && performance.now() < end && !signal?.aborted) {
+    load = await loadNow(signal);
+  }
   return load;
 }
 
