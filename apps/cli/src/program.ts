@@ -74,7 +74,7 @@ export function createProgram(): Command {
 
   const inspect = program
     .command('inspect [FILE]')
-    .description('what is in a model, an artifact or a hardware file')
+    .description('what is in a model, an artifact, a hardware file or a benchmark')
     .option('--all', 'list every tensor and every metadata entry')
     .option('--html <file>', 'draw a profile or a predictor set as a page with charts')
     .option('--svg <file>', 'draw it as a figure for a paper')
@@ -354,6 +354,8 @@ function addSynth(program: Command): void {
     .option('--predictability <p>', 'how much of it they tell (default: 0.95)', share)
     .option('--layers <n>', "layers to write (default: the shape's)", wholeNumber(1))
     .option('--seed <s>', 'same seed, same bytes (default: 1)', wholeNumber(0))
+    .option('--predictors <file>', 'also write the predictors that are planted')
+    .option('--over-prediction <r>', 'theirs, per firing neuron (default: 1.25)', number(0.5, 10))
     .action(async (shape, options) => (await import('./commands/synth.js')).synth(shape, options));
   withJson(synth);
 

@@ -45,12 +45,26 @@ const optionsSchema = z.object({
   plan: text.nullable(),
 });
 
+/** Reading of the weights, apart from everything else that opening a model takes. */
+const loadSchema = z.object({
+  file_bytes: count,
+  seconds: z.number().nonnegative(),
+  /** Of them, those that the system's cache held already. */
+  cached_bytes: count,
+  /** Why reads could not go past that cache; `null`: they did. */
+  cache_fallback: text.nullable(),
+  staging_bytes: count,
+  weight_bytes: count,
+  huge_page_bytes: count.nullable(),
+});
+
 const roundSchema = z.object({
   round: count,
   /** Cores' worth of work that others did meanwhile. */
   other_load: z.number().nullable(),
   attempts: count,
   load_ms: ms.nullable(),
+  load: loadSchema.nullable(),
   prefill_tokens_per_second: z.array(rate),
   first_token_ms: z.array(ms),
   decode_tokens_per_second: z.array(rate),

@@ -37,7 +37,8 @@ export function medians(
   const peak = middle((round) => round.peak_memory_bytes);
   return {
     load_ms: loadMs,
-    load_bytes_per_second: loadMs ? (1000 * model.bytes) / loadMs : null,
+    // The reading of weights where the engine tells it, otherwise all that opening takes.
+    load_bytes_per_second: middle(readRate) ?? (loadMs ? (1000 * model.bytes) / loadMs : null),
     prefill_tokens_per_second: middle((round) => round.prefill_tokens_per_second),
     first_token_ms: middle((round) => round.first_token_ms),
     decode_tokens_per_second: decode,
@@ -50,6 +51,10 @@ export function medians(
     achieved_bytes_per_second: null,
     peak_share: null,
   };
+}
+
+function readRate({ load }: BenchmarkRound): number | null {
+  return load === null || load.seconds === 0 ? null : load.file_bytes / load.seconds;
 }
 
 /**

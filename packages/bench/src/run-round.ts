@@ -1,4 +1,4 @@
-import { isPipelineError } from '@thermocline/contracts';
+import { isPipelineError, type LoadInfo } from '@thermocline/contracts';
 import type { BenchmarkRound } from './benchmark.js';
 import type { Job } from './plan-jobs.js';
 import type { FreshOptions, FreshRun } from './process/run-fresh.js';
@@ -39,6 +39,7 @@ function toRound(
     other_load: otherLoad,
     attempts,
     load_ms: answer.loadMs,
+    load: answer.load && toLoad(answer.load),
     prefill_tokens_per_second: answer.prefillTokensPerSecond,
     first_token_ms: answer.firstTokenMs,
     decode_tokens_per_second: answer.decodeTokensPerSecond,
@@ -47,5 +48,17 @@ function toRound(
     peak_memory_bytes: answer.peakMemoryBytes,
     bytes_per_token: answer.bytesPerToken,
     computed_share: answer.computedShare,
+  };
+}
+
+function toLoad({ fileBytes, seconds, cachedBytes, hugePageBytes, ...rest }: LoadInfo) {
+  return {
+    file_bytes: fileBytes,
+    seconds,
+    cached_bytes: cachedBytes,
+    cache_fallback: rest.cacheFallback,
+    staging_bytes: rest.stagingBytes,
+    weight_bytes: rest.weightBytes,
+    huge_page_bytes: hugePageBytes,
   };
 }

@@ -31,15 +31,16 @@ export async function describeSubject(path: string = demoModelPath()): Promise<S
     throw new PipelineError('MODEL_UNSUPPORTED', `${path}: ${reason}`, { path, reason });
   }
   const told = new Map(metadata.map(({ key, summary }) => [key, summary]));
+  const name = told.get('general.name') ?? basename(path);
   return {
     path,
     info,
     vocabulary: { size: info.vocab, bos: rest.vocabulary?.bos ?? null },
     described: {
       file: basename(path),
-      name: told.get('general.name') ?? basename(path),
+      name,
       fingerprint,
-      synthetic: told.get('thermocline.synthetic') === 'true',
+      synthetic: told.get('thermocline.synthetic') === 'true' || name.startsWith('synthetic '),
       arch: info.arch,
       parameters: modelParameters(info),
       bytes: tensors.reduce((sum, { bytes }) => sum + bytes, 0),

@@ -1,4 +1,4 @@
-import type { KvType, Mode } from '@thermocline/contracts';
+import type { KvType, LoadInfo, Mode } from '@thermocline/contracts';
 import type { Vocabulary } from './tokens.js';
 
 /**
@@ -41,6 +41,8 @@ export interface Measurement {
   /** Version and settings of the engine. */
   about: string;
   loadMs: number | null;
+  /** How the weights were read, where the engine tells. */
+  load: LoadInfo | null;
   prefillTokensPerSecond: number[];
   /** From the prompt to the first token or its logits. */
   firstTokenMs: number[];

@@ -49,6 +49,24 @@ it('is a composite action whose expressions name its own inputs and steps', () =
   }
 });
 
+it('is used in the documentation with inputs that it has', () => {
+  const page = readFileSync(join(ROOT, 'docs', 'bench.md'), 'utf8');
+  const workflow = /```yaml\n([\s\S]*?)```/.exec(page)?.[1] as string;
+  const { jobs } = z
+    .object({
+      jobs: z.record(z.string(), z.object({ steps: z.array(z.record(z.string(), z.unknown())) })),
+    })
+    .parse(parse(workflow));
+  const { inputs } = action.parse(parse(text));
+  const uses = Object.values(jobs)
+    .flatMap(({ steps }) => steps)
+    .filter((one) => String(one['uses']).includes('.github/actions/bench@'));
+  expect(uses).toHaveLength(2);
+  for (const { with: given } of uses) {
+    expect(Object.keys(inputs)).toEqual(expect.arrayContaining(Object.keys(given as object)));
+  }
+});
+
 const usable = spawnSync('bash', ['--version']).status === 0;
 const folder = mkdtempSync(join(tmpdir(), 'thermocline action-'));
 afterAll(() => rmSync(folder, { recursive: true }));

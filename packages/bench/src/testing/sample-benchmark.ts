@@ -8,6 +8,7 @@ export function sampleRound(decode: number, round = 0): BenchmarkRound {
     other_load: 0,
     attempts: 1,
     load_ms: 20,
+    load: null,
     prefill_tokens_per_second: [],
     first_token_ms: [],
     decode_tokens_per_second: [decode],

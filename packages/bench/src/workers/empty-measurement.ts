@@ -5,6 +5,7 @@ export function emptyMeasurement(about: string, loadMs: number | null = null): M
   return {
     about,
     loadMs,
+    load: null,
     prefillTokensPerSecond: [],
     firstTokenMs: [],
     decodeTokensPerSecond: [],

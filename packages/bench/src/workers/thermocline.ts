@@ -16,6 +16,7 @@ export async function measureThermocline(work: Workload): Promise<Measurement> {
   const loadMs = performance.now() - start;
   const { info } = model;
   const measurement = emptyMeasurement(`kernels ${info.kernels}, KV ${info.kvType}`, loadMs);
+  measurement.load = info.load;
   await using session = await model.engine.createSession({ context: info.context });
   await session.evaluate(seededTokens(work.vocabulary, Math.min(WARM_UP, info.context), 1), {
     mode: work.mode,
