@@ -8,6 +8,7 @@ const stats: StepStats = {
   timeMs: 1,
   bytesRead: { gpu: 0, cpu: 0, flash: 0 },
   ffnBytesRead: { gpu: 0, cpu: 0, flash: 0 },
+  ffnMs: 0,
   fired: [10, 20],
   neurons: [100, 100],
   computed: [15, 35],

@@ -104,6 +104,8 @@ export interface StepStats {
   bytesRead: Record<Tier, number>;
   /** The part of `bytesRead` that is FFN weights. */
   ffnBytesRead: Record<Tier, number>;
+  /** The part of `timeMs` in which those were read. */
+  ffnMs: number;
   /** Neuron firings counted, and neurons × tokens, per layer. */
   fired: number[];
   neurons: number[];

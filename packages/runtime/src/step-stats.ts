@@ -11,6 +11,7 @@ export function noStats(layers: number): StepStats {
     timeMs: 0,
     bytesRead: { gpu: 0, cpu: 0, flash: 0 },
     ffnBytesRead: { gpu: 0, cpu: 0, flash: 0 },
+    ffnMs: 0,
     fired: zeros(),
     neurons: zeros(),
     computed: zeros(),
@@ -23,6 +24,7 @@ export function noStats(layers: number): StepStats {
 export function addStats(sum: StepStats, step: StepStats): void {
   sum.tokens += step.tokens;
   sum.timeMs += step.timeMs;
+  sum.ffnMs += step.ffnMs;
   for (const tier of TIERS) {
     sum.bytesRead[tier] += step.bytesRead[tier];
     sum.ffnBytesRead[tier] += step.ffnBytesRead[tier];

@@ -11,6 +11,7 @@ const stats: StepStats = {
   timeMs: 50,
   bytesRead: { gpu: 0, cpu: 1000, flash: 0 },
   ffnBytesRead: { gpu: 0, cpu: 600, flash: 0 },
+  ffnMs: 4,
   fired: [10, 20],
   neurons: [100, 100],
   computed: [15, 25],

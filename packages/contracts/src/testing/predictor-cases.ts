@@ -23,6 +23,8 @@ export function predictorCases(of: () => { engine: Engine; prompt: Int32Array })
       expect(all.stats.computed).toEqual(all.stats.neurons);
       expect(all.stats.predictorBytes.every((bytes) => bytes > 0)).toBe(true);
       expect(all.stats.predictorMs.every((ms) => ms >= 0)).toBe(true);
+      expect(all.stats.ffnMs).toBeGreaterThan(0);
+      expect(all.stats.ffnMs).toBeLessThanOrEqual(all.stats.timeMs);
       await of().engine.setPredictors(scores(1));
       const none = await evaluateIn('predicted');
       expect(none.stats.computed.every((count) => count === 0)).toBe(true);

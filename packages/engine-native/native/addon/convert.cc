@@ -184,6 +184,7 @@ Napi::Object FromStats(Napi::Env env, const StepStats& stats) {
   object.Set("timeMs", Napi::Number::New(env, stats.time_ms));
   object.Set("bytesRead", FromTiers(env, stats.bytes_read));
   object.Set("ffnBytesRead", FromTiers(env, stats.ffn_bytes_read));
+  object.Set("ffnMs", Napi::Number::New(env, stats.ffn_ms));
   object.Set("fired", FromSizes(env, stats.fired));
   object.Set("neurons", FromSizes(env, stats.neurons));
   object.Set("computed", FromSizes(env, stats.computed));

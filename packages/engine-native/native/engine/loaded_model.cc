@@ -199,6 +199,7 @@ StepStats LoadedModel::StatsOf(const ForwardOutcome& outcome, size_t slice, int6
   StepStats stats;
   stats.tokens = tokens;
   stats.time_ms = time_ms;
+  stats.ffn_ms = outcome.ffn_ms;
   for (size_t t = 0; t < kTiers; ++t) {
     stats.bytes_read[t] = share(outcome.bytes_read[t]);
     stats.ffn_bytes_read[t] = share(outcome.ffn_bytes_read[t]);

@@ -16,6 +16,7 @@ void AddTo(std::vector<T>& sums, const std::vector<T>& values) {
 void StepStats::Add(const StepStats& other) {
   tokens += other.tokens;
   time_ms += other.time_ms;
+  ffn_ms += other.ffn_ms;
   for (int t = 0; t < 3; ++t) {
     bytes_read[t] += other.bytes_read[t];
     ffn_bytes_read[t] += other.ffn_bytes_read[t];

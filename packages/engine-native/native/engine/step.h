@@ -35,6 +35,7 @@ struct StepStats {
   double time_ms = 0;
   uint64_t bytes_read[3] = {0, 0, 0};
   uint64_t ffn_bytes_read[3] = {0, 0, 0};
+  double ffn_ms = 0;              // of time_ms, in which those were read
   std::vector<uint64_t> fired;    // [layers] firings
   std::vector<uint64_t> neurons;  // [layers] neurons x tokens
   std::vector<uint64_t> computed;         // [layers] neurons chosen to be computed

@@ -51,6 +51,7 @@ struct ForwardOutcome {
   std::vector<PredictorCost> predictor;                 // [layers], of the whole batch
   uint64_t bytes_read[kTiers] = {0, 0, 0};              // weights, KV and predictors
   uint64_t ffn_bytes_read[kTiers] = {0, 0, 0};          // the FFN's part of it
+  double ffn_ms = 0;                                    // in which those were read
 };
 
 class Transformer {

@@ -1,5 +1,6 @@
 // The FFN's part of the forward pass: what is to be computed, and what comes of it.
 #include <algorithm>
+#include <chrono>
 
 #include "model/transformer.h"
 
@@ -55,7 +56,10 @@ Status Transformer::Ffn(std::span<const ForwardItem> items, int64_t layer,
     h = s_.observed.data();
   }
   FfnTotals totals;
+  const auto start = std::chrono::steady_clock::now();
   RETURN_IF_ERROR(ffn_.Run(layer, Choose(layer, options), input, x, y, h, &totals));
+  outcome->ffn_ms +=
+      std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
   if (watched) {
     RETURN_IF_ERROR(Observe(items, observer, layer, Stream::kActivation, n_ff, h));
   }
