@@ -14,8 +14,10 @@ export interface FiringPlan {
   steps: Int16Array;
   /** Biases where the architecture has them, otherwise zeros. [neurons] */
   biases: Float32Array;
-  /** Standard deviation of the random part, in the units of the bias. [neurons] */
+  /** Standard deviation of the random part: after the norm where there are biases, before it else. [neurons] */
   deviations: Float64Array;
+  /** What the random part has to exceed, in its standard deviations. [neurons] */
+  thresholds: Float64Array;
   /** Probability that a random token makes it fire. [neurons] */
   rates: Float64Array;
 }
@@ -56,12 +58,14 @@ export class FiringPlanner {
       steps: new Int16Array(neurons),
       biases: new Float32Array(neurons),
       deviations: new Float64Array(neurons),
+      thresholds: new Float64Array(neurons),
       rates: new Float64Array(neurons),
     };
     for (let neuron = 0; neuron < neurons; neuron++) {
       const deviation = this.#deviation(plan.offsets[neuron] as number);
       const threshold = this.#place(plan, neuron, (thresholds[neuron] as number) * deviation);
       plan.deviations[neuron] = deviation;
+      plan.thresholds[neuron] = threshold / deviation;
       plan.rates[neuron] = this.#upRate * sumTail(threshold / deviation, geometry.kurtosis);
     }
     return plan;

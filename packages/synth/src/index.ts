@@ -5,6 +5,12 @@ export {
   type RatePair,
 } from './check-rates.js';
 export { SYNTHETIC_LAYOUTS, type SyntheticLayout } from './model-tensors.js';
+export {
+  type PlantedPredictorOptions,
+  type PredictedModel,
+  plantedPredictors,
+  requirePredictable,
+} from './planted-predictors.js';
 export { plantedRates } from './planted-rates.js';
 export { isSynthetic, type MetadataText, readRecipe } from './read-recipe.js';
 export { type PlantOptions, RECIPE_VERSION, type Recipe, resolveRecipe } from './recipe.js';

@@ -1,11 +1,5 @@
 import type { Random } from './random.js';
-import {
-  BLOCK,
-  encodeSteps,
-  LARGEST_STEP,
-  type SyntheticType,
-  TYPE_FACTS,
-} from './weight-types.js';
+import { BLOCK, encodeSteps, LARGEST_STEP, type SyntheticType } from './weight-types.js';
 
 /** Mean square of a value of the pool, in steps: those from -7 to 7 are equally likely. */
 export const STEP_VARIANCE = ((2 * LARGEST_STEP + 1) ** 2 - 1) / 12;
@@ -54,6 +48,11 @@ export class Pool {
     return (this.#energy[block + count] as number) - (this.#energy[block] as number);
   }
 
+  /** The steps of `count` blocks. */
+  steps(block: number, count: number): Int8Array {
+    return this.#steps.subarray(block * BLOCK, (block + count) * BLOCK);
+  }
+
   /** All blocks as bytes. */
   encoded(type: SyntheticType, exponent: number): Uint8Array {
     return this.#remember(`${type} ${exponent}`, () => encodeSteps(type, this.#steps, exponent));
@@ -84,9 +83,4 @@ function transposeTiles(steps: Int8Array, tiles: number): Int8Array {
     }
   }
   return result;
-}
-
-/** Bytes of so many blocks. */
-export function blockBytes(type: SyntheticType, blocks: number): number {
-  return blocks * TYPE_FACTS[type].blockBytes;
 }

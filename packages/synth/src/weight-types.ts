@@ -36,12 +36,22 @@ export function encodeSteps(type: SyntheticType, steps: Int8Array, exponent: num
       for (let i = 0; i < BLOCK; i++) bytes[to + 2 + i] = steps[from + i] as number;
       continue;
     }
-    for (let i = 0; i < BLOCK / 2; i++) {
-      const low = (steps[from + i] as number) + 8;
-      bytes[to + 2 + i] = low | (((steps[from + BLOCK / 2 + i] as number) + 8) << 4);
-    }
+    for (let i = 0; i < BLOCK / 2; i++) bytes[to + 2 + i] = nibblePair(steps, from + i);
   }
   return bytes;
+}
+
+/** Whole blocks as Q4_0 has them, without their scales. */
+export function nibblesOf(steps: Int8Array): Uint8Array {
+  const half = BLOCK / 2;
+  return Uint8Array.from({ length: steps.length / 2 }, (_, i) =>
+    nibblePair(steps, Math.floor(i / half) * BLOCK + (i % half)),
+  );
+}
+
+/** A step and the one half a block after it, offset by 8. */
+function nibblePair(steps: Int8Array, at: number): number {
+  return ((steps[at] as number) + 8) | (((steps[at + BLOCK / 2] as number) + 8) << 4);
 }
 
 function encodeHalves(steps: Int8Array, exponent: number): Uint8Array {
@@ -63,7 +73,7 @@ function encodeHalves(steps: Int8Array, exponent: number): Uint8Array {
 }
 
 /** The half float 2^exponent. */
-function halfOfPower(exponent: number): number {
+export function halfOfPower(exponent: number): number {
   if (exponent < -14 || exponent > 15) throw new RangeError(`2^${exponent} is no normal half`);
   return (exponent + 15) << 10;
 }

@@ -3,6 +3,8 @@ import { formatBytes } from '@thermocline/runtime';
 import {
   type PlantOptions,
   planSyntheticModel,
+  type Recipe,
+  requirePredictable,
   type SyntheticLayout,
   type SyntheticModelOptions,
   type SyntheticType,
@@ -12,9 +14,11 @@ import {
 import { EXIT } from '../exit-codes.js';
 import { formatCount, formatRate, formatShare } from '../format.js';
 import { Interrupt } from '../interrupt.js';
+import { outputPath } from '../output-file.js';
 import { startProgress } from '../progress.js';
 import { listShapes } from '../synthesis/list-shapes.js';
 import { modelOutput } from '../synthesis/model-output.js';
+import { type PlantedFigures, plantPredictors } from '../synthesis/plant-predictors.js';
 import { note, print, printJson } from '../terminal.js';
 import { UsageError } from '../usage-error.js';
 
@@ -22,6 +26,8 @@ export interface SynthFlags extends PlantOptions {
   output?: string;
   type: SyntheticType;
   layout: SyntheticLayout;
+  predictors?: string;
+  overPrediction?: number;
   list?: boolean;
   json?: boolean;
 }
@@ -31,15 +37,18 @@ export async function synth(shape: string | undefined, flags: SynthFlags): Promi
   if (flags.list) return listShapes(flags.json);
   if (shape === undefined) throw new UsageError('Say which shape: synth SHAPE; --list names them.');
   using interrupt = new Interrupt();
-  const { output, list: _list, json, ...options } = flags;
-  planSyntheticModel(shape, options); // refuses what makes no sense before it looks at files
+  const { output, predictors, overPrediction, list: _list, json, ...options } = flags;
+  const { recipe } = planSyntheticModel(shape, options); // refuses nonsense before it looks at files
   const path = await modelOutput(output);
+  const sidecar = await predictorOutput(predictors, overPrediction, recipe);
   const start = performance.now();
   try {
     const written = await write(path, shape, { ...options, signal: interrupt.signal });
     const seconds = (performance.now() - start) / 1000;
-    if (json) printJson(toJson(written, seconds));
-    else for (const line of describe(written, seconds)) print(line);
+    const planted =
+      sidecar === undefined ? undefined : await plantPredictors(sidecar, written, overPrediction);
+    if (json) printJson({ ...toJson(written, seconds), predictors: planted ?? null });
+    else for (const line of describe(written, seconds, planted)) print(line);
   } catch (error) {
     if (!interrupt.requested || !isPipelineError(error, 'ABORTED')) throw error;
     note(error.message);
@@ -59,6 +68,18 @@ async function write(
   });
 }
 
+/** Where the predictors go; refused before an hour of writing where there can be none. */
+async function predictorOutput(
+  output: string | undefined,
+  overPrediction: number | undefined,
+  recipe: Recipe,
+): Promise<string | undefined> {
+  if (output === undefined && overPrediction === undefined) return undefined;
+  if (output === undefined) throw new UsageError('--over-prediction is of --predictors FILE.');
+  requirePredictable(recipe);
+  return await outputPath(output, 'predictors', []);
+}
+
 function toJson({ recipe, ...written }: WrittenModel, seconds: number): object {
   const { name, shape, ...planted } = recipe;
   return {
@@ -76,7 +97,8 @@ function toJson({ recipe, ...written }: WrittenModel, seconds: number): object {
 function describe(
   { path, recipe, type, layout, bytes, parameters }: WrittenModel,
   seconds: number,
-) {
+  predictors: PlantedFigures | undefined,
+): string[] {
   const { name, layers, sparsity, skew, rank, predictability, seed } = recipe;
   const size = `${formatCount(parameters)} parameters, ${formatBytes(bytes)}`;
   const rate = formatRate(bytes / 1e6 / seconds, 'MB/s');
@@ -84,6 +106,12 @@ function describe(
     `${path}: synthetic ${name}, ${layers} layers, ${type}, ${layout} layout`,
     `  ${size}, written at ${rate}`,
     `  planted: ${formatShare(sparsity)} sparse, skew ${skew}, ${formatShare(predictability)} of it predictable in ${rank} columns, seed ${seed}`,
+    ...(predictors ? [describePredictors(predictors)] : []),
     '  synthetic weights: what it says is noise',
   ];
+}
+
+function describePredictors(figures: PlantedFigures): string {
+  const { path, params_share, over_prediction, expected_recall_value } = figures;
+  return `  ${path}: predictors of ${formatShare(params_share)} of the parameters; value recall ${formatShare(expected_recall_value)} expected at ${over_prediction.toFixed(2)} predicted per firing`;
 }

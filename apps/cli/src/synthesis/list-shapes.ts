@@ -23,7 +23,10 @@ export function listShapes(json = false): void {
       q4_0_bytes: bytes,
     };
   });
-  if (json) return printJson({ shapes });
+  if (json) {
+    printJson({ shapes });
+    return;
+  }
   const rows = shapes.map((shape) => [
     shape.name,
     shape.layers < shape.full_layers
