@@ -41,8 +41,10 @@ function within(planned: number, measured: number): boolean {
 }
 
 describe.each([demo, opt, swiglu])('$name takes what the solver plans for it', (fixture) => {
-  test.for(['F32', 'F16', 'Q8_0', 'Q4_0'] as const)('as %s', async (type, { skip }) => {
+  const types = ['F32', 'F16', 'Q8_0', 'Q4_0', 'Q4_K', 'Q5_K', 'Q6_K'] as const;
+  test.for(types)('as %s', async (type, { skip }) => {
     skip(missing(fixture.gguf), 'extra test data');
+    skip(type.endsWith('K') && fixture === opt, 'rows are not whole superblocks');
     const path = join(folder, `${fixture.name}-${type}.gguf`);
     quantizeGguf(fixture.gguf, path, type);
     await compare(path, 256, 'f16');

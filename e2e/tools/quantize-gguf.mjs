@@ -12,22 +12,26 @@ import { decodeTensor, encodeTensor, WEIGHT_TYPES } from './tensor-codec.mjs';
 /**
  * @param {string} input
  * @param {string} output
- * @param {WeightType} type what matrices become
+ * @param {WeightType | ((name: string) => WeightType)} type what matrices become; by name, as the usual
+ *   mixtures of K-quants do
  * @param {(entries: Map<string, import('./gguf.mjs').Entry>) => void} [edit] changes the metadata
  */
 export function quantizeGguf(input, output, type, edit) {
   const source = readGguf(input);
   const byName = new Map(source.tensors.map((tensor) => [tensor.name, tensor]));
   const metadata = new Map(source.metadata);
-  metadata.set('general.file_type', { type: 'u32', value: WEIGHT_TYPES[type].fileType });
-  if (WEIGHT_TYPES[type].block > 1) {
+  const typeOf = typeof type === 'function' ? type : () => type;
+  const fileType = WEIGHT_TYPES[typeOf('blk.0.ffn_up.weight')];
+  metadata.set('general.file_type', { type: 'u32', value: fileType.fileType });
+  if (fileType.block > 1) {
     metadata.set('general.quantization_version', { type: 'u32', value: 2 });
   }
   edit?.(metadata);
   const tensors = source.tensors.map(({ name, shape }) => {
-    const whole = (shape[0] ?? 0) % WEIGHT_TYPES[type].block === 0;
+    const matrixType = typeOf(name);
+    const whole = (shape[0] ?? 0) % WEIGHT_TYPES[matrixType].block === 0;
     if (shape.length > 1 && !whole) throw new Error(`Rows of ${name} are not whole blocks`);
-    return { name, shape, type: shape.length > 1 ? type : /** @type {const} */ ('F32') };
+    return { name, shape, type: shape.length > 1 ? matrixType : /** @type {const} */ ('F32') };
   });
   writeGguf(output, metadata, tensors, (tensor) => {
     const stored = byName.get(tensor.name);

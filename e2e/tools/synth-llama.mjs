@@ -10,6 +10,7 @@ import { toBfloat, toHalf } from './half.mjs';
 import { encodedBytes, encodeTensor, WEIGHT_TYPES } from './tensor-codec.mjs';
 
 /** @typedef {import('./tensor-codec.mjs').WeightType} WeightType */
+/** @typedef {import('./k-quants.mjs').KQuant} KQuant */
 /** @typedef {import('./gguf.mjs').Entry} Entry */
 
 /** About 162 million parameters. */
@@ -21,6 +22,18 @@ export const DEFAULT_SHAPE = {
   kvHeads: 12,
   vocab: 32_000,
   context: 2048,
+};
+
+/**
+ * Where a superblock has its half scales, and the standard deviation of its values in units of d
+ * when all other bits are random; dmin = zero · d puts their mean at zero.
+ *
+ * @type {Record<KQuant, { d: number, dmin?: number, deviation: number, zero: number }>}
+ */
+const K_NOISE = {
+  Q4_K: { d: 0, dmin: 2, deviation: 258.3, zero: 7.5 },
+  Q5_K: { d: 0, dmin: 2, deviation: 526.9, zero: 15.5 },
+  Q6_K: { d: 208, deviation: 1365.7, zero: 0 },
 };
 
 /**
@@ -156,6 +169,15 @@ function randomMatrix(type, count, deviation, random) {
     }
     return bytes;
   }
+  if (type in K_NOISE) {
+    const { d, dmin, deviation: unit, zero } = K_NOISE[/** @type {KQuant} */ (type)];
+    random.fill(data);
+    for (let at = 0; at < bytes.length; at += WEIGHT_TYPES[type].bytes) {
+      putHalf(bytes, at + d, deviation / unit);
+      if (dmin !== undefined) putHalf(bytes, at + dmin, (zero * deviation) / unit);
+    }
+    return bytes;
+  }
   const half = Math.sqrt(3) * deviation; // of the width of a uniform distribution
   if (type === 'F32') {
     const values = new Float32Array(count);
@@ -169,6 +191,13 @@ function randomMatrix(type, count, deviation, random) {
   const words = new Uint16Array(data.buffer, 0, count);
   for (let i = 0; i < count; i++) words[i] = table[random.next() >>> 20] ?? 0;
   return bytes;
+}
+
+/** @param {Uint8Array} bytes @param {number} at @param {number} value */
+function putHalf(bytes, at, value) {
+  const half = toHalf(value);
+  bytes[at] = half & 255;
+  bytes[at + 1] = half >>> 8;
 }
 
 /** Marsaglia's xorshift with 128 bits of state. */

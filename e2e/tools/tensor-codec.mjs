@@ -1,11 +1,13 @@
 // The weight types that the engine reads, encoded and decoded straight from their definitions.
-// Block types hold 32 values: Q8_0 is a half scale and 32 signed bytes; Q4_0 is a half scale and
+// Q8_0 and Q4_0 blocks hold 32 values: Q8_0 is a half scale and 32 signed bytes; Q4_0 is a half scale and
 // 16 bytes, whose low nibbles are the values 0–15 and whose high nibbles are 16–31, each + 8.
+// K-quants are in k-quants.mjs.
 import { fromBfloat, fromHalf, toBfloat, toHalf } from './half.mjs';
+import { decodeSuperblock, encodeSuperblock, SUPERBLOCK } from './k-quants.mjs';
 
 export const BLOCK = 32;
 
-/** @typedef {'F32' | 'F16' | 'BF16' | 'Q8_0' | 'Q4_0'} WeightType */
+/** @typedef {'F32' | 'F16' | 'BF16' | 'Q8_0' | 'Q4_0' | import('./k-quants.mjs').KQuant} WeightType */
 
 /** GGUF's number for a type, its block length and bytes per block, and `general.file_type`. */
 export const WEIGHT_TYPES = /** @type {const} */ ({
@@ -13,6 +15,9 @@ export const WEIGHT_TYPES = /** @type {const} */ ({
   F16: { id: 1, block: 1, bytes: 2, fileType: 1 },
   Q4_0: { id: 2, block: BLOCK, bytes: 18, fileType: 2 },
   Q8_0: { id: 8, block: BLOCK, bytes: 34, fileType: 7 },
+  Q4_K: { id: 12, block: SUPERBLOCK, bytes: 144, fileType: 14 },
+  Q5_K: { id: 13, block: SUPERBLOCK, bytes: 176, fileType: 16 },
+  Q6_K: { id: 14, block: SUPERBLOCK, bytes: 210, fileType: 18 },
   BF16: { id: 30, block: 1, bytes: 2, fileType: 32 },
 });
 
@@ -67,6 +72,10 @@ export function decodeTensor(type, data, count) {
         }
       }
       break;
+    default:
+      for (let i = 0; i < count; i += SUPERBLOCK) {
+        decodeSuperblock(type, view, (i / SUPERBLOCK) * WEIGHT_TYPES[type].bytes, values, i);
+      }
   }
   return values;
 }
@@ -96,6 +105,10 @@ export function encodeTensor(type, values) {
     case 'Q4_0':
       for (let i = 0, at = 0; i < count; i += BLOCK, at += 18) encodeQ4(values, i, view, at);
       break;
+    default:
+      for (let i = 0; i < count; i += SUPERBLOCK) {
+        encodeSuperblock(type, values, i, view, (i / SUPERBLOCK) * WEIGHT_TYPES[type].bytes);
+      }
   }
   return data;
 }

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { fromBfloat, fromHalf, toBfloat, toHalf } from './half.mjs';
-import { decodeTensor, encodeTensor } from './tensor-codec.mjs';
+import { decodeTensor, encodeTensor, WEIGHT_TYPES, type WeightType } from './tensor-codec.mjs';
 
 describe('16-bit floats', () => {
   test('every half and bfloat survives the way there and back', () => {
@@ -48,9 +48,44 @@ describe('blocks', () => {
     }
   });
 
+  test.for([
+    ['Q4_K', 0.1],
+    ['Q5_K', 0.05],
+    ['Q6_K', 0.025],
+  ] as const)('%s: values come back within a step', ([type, step]) => {
+    // Blocks of 32 of different sizes and centres, two superblocks.
+    const values = Float64Array.from({ length: 512 }, (_, i) => {
+      const block = i >> 5;
+      return Math.sin(i * 1.7) * (0.5 + block / 16) + (block % 3) * 0.2;
+    });
+    const decoded = decodeTensor(type, encodeTensor(type, values), 512);
+    for (const [i, value] of decoded.entries()) {
+      expect(Math.abs(value - (values[i] ?? 0))).toBeLessThan(step * 1.5);
+    }
+  });
+
+  test('K-quants: where the bits are', () => {
+    const data = new Uint8Array(144);
+    data[1] = 0x3c; // d = 1
+    data[3] = 0x40; // dmin = 2
+    data[4 + 2] = 0b11000001; // scale 1 of block 2, top bits of the scale of block 6
+    data[4 + 10] = 0x42; // block 6: scale 2, minimum 4
+    data[16 + 96 + 5] = 0x0a; // element 197 is the low half of its byte
+    const values = decodeTensor('Q4_K', data, 256);
+    expect(values[197]).toBe(10 * (48 + 2) - 2 * 4);
+    expect(values[198]).toBe(-8);
+    expect(values[64]).toBe(0);
+    const six = new Uint8Array(210);
+    six[209] = 0x3c;
+    six[192 + 9] = 0xfe; // the scale of elements 144 to 159: -2
+    six[64 + 17] = 0x07; // low bits of element 145
+    six[128 + 32 + 17] = 0x03; // and its top bits
+    expect(decodeTensor('Q6_K', six, 256)[145]).toBe(-2 * (48 + 7 - 32));
+  });
+
   test('zeros stay zeros', () => {
-    for (const type of ['Q8_0', 'Q4_0', 'F16', 'BF16', 'F32'] as const) {
-      const decoded = decodeTensor(type, encodeTensor(type, new Float64Array(32)), 32);
+    for (const type of Object.keys(WEIGHT_TYPES) as WeightType[]) {
+      const decoded = decodeTensor(type, encodeTensor(type, new Float64Array(256)), 256);
       expect(decoded.every((value) => value === 0)).toBe(true);
     }
   });

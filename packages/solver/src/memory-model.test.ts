@@ -22,7 +22,8 @@ describe('modelMemory', () => {
     ['BF16', 2048],
     ['Q8_0', 1088],
     ['Q4_0', 576],
-    ['Q4_K', 576],
+    ['Q4_K', 592],
+    ['Q5_K', 720],
     ['Q6_K', 840],
   ])('knows the rows of %s', (type, row) => {
     const model = shape({ d_model: 1024, weight_types: { ...types, ffn: type } });

@@ -45,6 +45,7 @@ struct NeuronMatrix {
   int64_t cols = 0;         // d_model; a multiple of 32 for quantised types
   int64_t row_bytes = 0;    // distance between rows (of quants, for quantised types)
   int64_t group_bytes = 0;  // distance between groups of 32; 0 for plain types
+  int64_t super_bytes = 0;  // distance between superblocks of 256; K-quants only
 };
 
 // Which rows of a RowMatrix: a list, or when list is null the range

@@ -3,6 +3,9 @@
 #include <algorithm>
 #include <cstring>
 
+#include "backends/k_neurons.h"
+#include "backends/k_quants.h"
+
 namespace thermocline {
 namespace {
 
@@ -140,11 +143,16 @@ void TransposeQ4(const std::byte* file_rows, int64_t row_begin, int64_t n, int64
 
 }  // namespace
 
-int64_t RowBytes(DType type, int64_t cols) {
+int64_t FileRowBytes(DType type, int64_t cols) {
   return cols / BlockElements(type) * BlockBytes(type);
 }
 
+int64_t RowBytes(DType type, int64_t cols) {
+  return IsKQuant(type) ? cols / kSuperblock * SuperblockBytes(type) : FileRowBytes(type, cols);
+}
+
 void PackRows(DType type, const std::byte* file_rows, int64_t n, int64_t cols, std::byte* out) {
+  if (IsKQuant(type)) return PackKRows(type, file_rows, n, cols, out);
   const int64_t row_bytes = RowBytes(type, cols);
   if (BlockElements(type) == 1) {
     if (n > 0 && out != file_rows) std::memcpy(out, file_rows, static_cast<size_t>(n * row_bytes));
@@ -157,6 +165,7 @@ void PackRows(DType type, const std::byte* file_rows, int64_t n, int64_t cols, s
 
 NeuronMatrix MakeNeuronMatrix(DType type, int64_t neurons, int64_t d_model,
                               const std::byte* data) {
+  if (IsKQuant(type)) return MakeKNeuronMatrix(type, neurons, d_model, data);
   NeuronMatrix matrix;
   matrix.data = data;
   matrix.type = type;
@@ -174,6 +183,7 @@ NeuronMatrix MakeNeuronMatrix(DType type, int64_t neurons, int64_t d_model,
 int64_t NeuronMatrixBytes(DType type, int64_t neurons, int64_t d_model) {
   const NeuronMatrix matrix = MakeNeuronMatrix(type, neurons, d_model, nullptr);
   if (BlockElements(type) == 1) return neurons * matrix.row_bytes;
+  if (IsKQuant(type)) return neurons / kSuperblock * matrix.super_bytes;
   return (neurons + kBlock - 1) / kBlock * matrix.group_bytes;
 }
 
@@ -188,6 +198,9 @@ void PackNeurons(DType type, const std::byte* file_rows, int64_t row_begin, int6
       return TransposePlain<uint16_t>(file_rows, row_begin, n, n_ff, row_of_neuron, shape, out);
     case DType::kQ8_0: return TransposeQ8(file_rows, row_begin, n, n_ff, shape, out);
     case DType::kQ4_0: return TransposeQ4(file_rows, row_begin, n, n_ff, shape, out);
+    case DType::kQ4_K:
+    case DType::kQ5_K:
+    case DType::kQ6_K: return PackKNeurons(type, file_rows, row_begin, n, n_ff, shape, out);
   }
 }
 

@@ -15,20 +15,36 @@ int DefaultThreads() {
   return std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
 }
 
-std::vector<std::pair<std::string, std::string>> WeightTypes(const ModelFile& file) {
+// The type of a matrix that every layer has; of those mixed over layers the largest, as plans made
+// from it must not come out too small.
+const TensorInfo* LargestOf(const ModelFile& file, int64_t layers, const std::string& name) {
+  const TensorInfo* largest = nullptr;
+  for (int64_t i = 0; i < layers; ++i) {
+    const TensorInfo* const tensor = file.Find("blk." + std::to_string(i) + "." + name);
+    if (tensor == nullptr) continue;
+    const auto bits = [](const TensorInfo& t) {
+      return static_cast<double>(BlockBytes(t.type)) / static_cast<double>(BlockElements(t.type));
+    };
+    if (largest == nullptr || bits(*tensor) > bits(*largest)) largest = tensor;
+  }
+  return largest;
+}
+
+std::vector<std::pair<std::string, std::string>> WeightTypes(const ModelFile& file,
+                                                             int64_t layers) {
   std::vector<std::pair<std::string, std::string>> types;
-  const std::pair<const char*, const char*> roles[] = {{"embedding", "token_embd.weight"},
-                                                       {"attention", "blk.0.attn_q.weight"},
-                                                       {"ffn", "blk.0.ffn_up.weight"},
-                                                       {"output", "output.weight"}};
-  for (const auto& [role, name] : roles) {
-    const TensorInfo* tensor = file.Find(name);
+  const TensorInfo* const up = LargestOf(file, layers, "ffn_up.weight");
+  const std::pair<const char*, const TensorInfo*> roles[] = {
+      {"embedding", file.Find("token_embd.weight")},
+      {"attention", LargestOf(file, layers, "attn_q.weight")},
+      {"ffn", up},
+      {"output", file.Find("output.weight")}};
+  for (const auto& [role, tensor] : roles) {
     if (tensor != nullptr) types.emplace_back(role, DTypeName(tensor->type));
   }
   // Named only where they differ from up.
-  const TensorInfo* const up = file.Find("blk.0.ffn_up.weight");
   for (const char* const role : {"ffn_gate", "ffn_down"}) {
-    const TensorInfo* const tensor = file.Find("blk.0." + std::string(role) + ".weight");
+    const TensorInfo* const tensor = LargestOf(file, layers, std::string(role) + ".weight");
     if (tensor == nullptr || up == nullptr || tensor->type == up->type) continue;
     types.emplace_back(role, DTypeName(tensor->type));
   }
@@ -55,7 +71,7 @@ Result<EngineInfo> DescribeModel(const ModelFile& file, const Hyperparameters& m
   info.model = model;
   info.gated = architecture->gated;
   info.tied = file.Find("output.weight") == nullptr;
-  info.weight_types = WeightTypes(file);
+  info.weight_types = WeightTypes(file, model.layers);
   info.default_mode = HasExactZeros(activation) ? Mode::kExact : Mode::kDense;
   info.threads = options.threads > 0 ? options.threads : DefaultThreads();
   info.context = options.context > 0 ? options.context : model.context;

@@ -30,18 +30,15 @@ TinyModel Opt() {
   return model;
 }
 
-TinyModel OfType(DType type) {
-  TinyModel model;
-  model.type = type;
-  return model;
-}
-
 std::vector<TinyModel> Models() {
-  TinyModel silu = OfType(DType::kF16);
+  TinyModel silu = TinyModelOf(DType::kF16);
   silu.activation = "silu";
   silu.tied = true;
-  return {OfType(DType::kF32), OfType(DType::kF16), OfType(DType::kBF16), OfType(DType::kQ8_0),
-          OfType(DType::kQ4_0), Opt(), silu};
+  TinyModel mixed = TinyModelOf(DType::kQ4_K);
+  mixed.down_type = DType::kQ6_K;
+  return {TinyModelOf(DType::kF32),  TinyModelOf(DType::kF16),  TinyModelOf(DType::kBF16),
+          TinyModelOf(DType::kQ8_0), TinyModelOf(DType::kQ4_0), TinyModelOf(DType::kQ5_K),
+          mixed, Opt(), silu};
 }
 
 TEST(Engine, ExactHasTheBitsOfDenseAndReadsLess) {

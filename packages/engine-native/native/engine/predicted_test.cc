@@ -127,10 +127,9 @@ constexpr float kAll = -std::numeric_limits<float>::max();
 
 TinyModel Tiny(const std::string& arch, const std::string& activation,
                DType type = DType::kF32) {
-  TinyModel model;
+  TinyModel model = TinyModelOf(type);
   model.arch = arch;
   model.activation = activation;
-  model.type = type;
   model.layers = 3;
   return model;
 }
@@ -144,7 +143,8 @@ Logits LogitsOf(Engine& engine, Mode mode) {
 
 TEST(Predicted, AllActiveHasTheBitsOfDense) {
   for (const auto& [arch, activation] : kReluModels) {
-    for (const DType type : {DType::kF32, DType::kF16, DType::kQ8_0, DType::kQ4_0}) {
+    for (const DType type : {DType::kF32, DType::kF16, DType::kQ8_0, DType::kQ4_0, DType::kQ4_K,
+                             DType::kQ6_K}) {
       const Subject subject(Tiny(arch, activation, type));
       const auto set = subject.Set([&](int64_t i) {
         LayerPredictor p = subject.Random(i, kAll);

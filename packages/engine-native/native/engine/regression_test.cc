@@ -87,6 +87,22 @@ TEST(Regression, QuantisedDownMatricesOfOddWidthAreRefused) {
   }
 }
 
+TEST(Regression, SuperblocksOfDownMatricesNeedNoSuperblocksElsewhere) {
+  for (const DType down : {DType::kQ4_K, DType::kQ5_K, DType::kQ6_K}) {
+    TinyModel model;
+    model.type = DType::kQ4_0;
+    model.down_type = down;
+    model.n_ff = 256;
+    model.d_model = 96;
+    model.heads = 3;
+    model.kv_heads = 1;
+    const auto engine = OpenTiny(model);
+    ASSERT_TRUE(engine != nullptr);
+    EXPECT_TRUE(AllLogits(*engine, NewSession(*engine), {1, 2, 3}, Mode::kDense) ==
+                AllLogits(*engine, NewSession(*engine), {1, 2, 3}, Mode::kExact));
+  }
+}
+
 // The last bytes of the file are the last rows of the output matrix.
 TEST(Regression, LogitsThatAreNoNumbersEndAGeneration) {
   const TemporaryFile file("tiny.gguf");

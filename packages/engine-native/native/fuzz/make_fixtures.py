@@ -14,7 +14,9 @@ OUT = HERE / "fixtures"
 
 U32, I32, F32, BOOL, STRING, ARRAY, U64, I64, F64 = 4, 5, 6, 7, 8, 9, 10, 11, 12
 SCALARS = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "B", 10: "Q", 11: "q", 12: "d"}
-TYPE_IDS = {"F32": 0, "F16": 1, "Q4_0": 2, "Q8_0": 8, "Q5_K": 13, "BF16": 30}
+TYPE_IDS = {
+    "F32": 0, "F16": 1, "Q4_0": 2, "Q8_0": 8, "Q3_K": 11, "Q4_K": 12, "Q5_K": 13, "Q6_K": 14, "BF16": 30,
+}
 
 
 class Random:
@@ -43,8 +45,11 @@ def encode(kind, values):
         return b"".join(encode_q8_0(block) for block in blocks)
     if kind == "Q4_0":
         return b"".join(encode_q4_0(block) for block in blocks)
-    if kind == "Q5_K":  # never decoded, so any bytes do
-        return bytes(len(values) // 256 * 176)
+    blocks = [values[i : i + 256] for i in range(0, len(values), 256)]
+    if kind in K_QUANTS:
+        return b"".join(superblock_of_noise(kind, block) for block in blocks)
+    if kind == "Q3_K":  # never decoded, so any bytes do
+        return bytes(len(blocks) * 110)
     raise ValueError(kind)
 
 
@@ -57,6 +62,23 @@ def encode_q4_0(block):
     scale = max(block, key=abs) / -8 or 1.0
     quants = [min(15, max(0, int(v / scale + 8.5))) for v in block]
     return struct.pack("<e", scale) + bytes(quants[i] | quants[i + 16] << 4 for i in range(16))
+
+
+# Bytes of a superblock, where its half scales are, and what they are for weights below one.
+K_QUANTS = {
+    "Q4_K": (144, {0: 0.001, 2: 0.0075}),
+    "Q5_K": (176, {0: 0.0005, 2: 0.0075}),
+    "Q6_K": (210, {208: 0.0002}),
+}
+
+
+def superblock_of_noise(kind, block):
+    """Any bits are valid quants and scales: bytes made of the values, not near to them."""
+    size, halves = K_QUANTS[kind]
+    raw = bytearray(int((v + 0.5) * 256) & 255 for v in block[:size])
+    for at, scale in halves.items():
+        raw[at : at + 2] = struct.pack("<e", scale)
+    return bytes(raw)
 
 
 # --- GGUF -----------------------------------------------------------------------------
@@ -387,8 +409,45 @@ def write_gguf_models():
     write("llama-f32.gguf", gguf(llama_keys(n_spm) + spm_keys(False), tensors))
     write("llama-v2.gguf", gguf(llama_keys(n_spm) + spm_keys(False), tensors, version=2))
     write("opt-f16.gguf", gguf(opt_keys(n_bpe) + bpe_keys(), opt_tensors(n_bpe, "F16", Random(3))))
-    unread = [("token_embd.weight", [4, 256], "Q5_K", [0.0] * 1024), ("a.weight", [3], "F32", [1, 2, 3])]
+    write_k_quants(n_spm)
+    unread = [("token_embd.weight", [4, 256], "Q3_K", [0.0] * 1024), ("a.weight", [3], "F32", [1, 2, 3])]
     write("unread-type.gguf", gguf(llama_keys(4), unread))
+
+
+def write_k_quants(n_spm):
+    """Rows of superblocks need a width of 256, and down matrices 256 neurons: two files keep both small."""
+    rng = Random(6)
+
+    def matrix(name, rows, cols, kind):
+        return (name + ".weight", [rows, cols], kind, [rng.uniform() for _ in range(rows * cols)])
+
+    def norm(name, n):
+        return (name + ".weight", [n], "F32", [1.0 + rng.uniform() / 8 for _ in range(n)])
+
+    def keys(d, layers, ff):
+        changed = {"llama.embedding_length": d, "llama.block_count": layers, "llama.feed_forward_length": ff}
+        extra = [("llama.attention.key_length", U32, 16), ("llama.attention.value_length", U32, 16)]
+        base = [(name, kind, changed.get(name, value)) for name, kind, value in llama_keys(n_spm)]
+        return [k for k in base if k[0] != "llama.rope.dimension_count"] + extra + spm_keys(False)
+
+    rows = [
+        matrix("token_embd", n_spm, 256, "Q4_K"), norm("output_norm", 256), matrix("output", n_spm, 256, "Q6_K"),
+        norm("blk.0.attn_norm", 256), norm("blk.0.ffn_norm", 256),
+        matrix("blk.0.attn_q", 32, 256, "Q4_K"), matrix("blk.0.attn_k", 16, 256, "Q5_K"),
+        matrix("blk.0.attn_v", 16, 256, "Q6_K"), matrix("blk.0.attn_output", 256, 32, "Q4_0"),
+        matrix("blk.0.ffn_gate", 32, 256, "Q4_K"), matrix("blk.0.ffn_up", 32, 256, "Q5_K"),
+        matrix("blk.0.ffn_down", 256, 32, "Q8_0"),
+    ]
+    write("llama-k-rows.gguf", gguf(keys(256, 1, 32), rows))
+
+    down = [matrix("token_embd", n_spm, 32, "Q4_0"), norm("output_norm", 32)]
+    for i, kind in enumerate(("Q4_K", "Q5_K", "Q6_K")):
+        b = f"blk.{i}."
+        down += [norm(b + "attn_norm", 32), norm(b + "ffn_norm", 32), matrix(b + "attn_q", 32, 32, "Q4_0")]
+        down += [matrix(b + "attn_k", 16, 32, "Q4_0"), matrix(b + "attn_v", 16, 32, "Q4_0")]
+        down += [matrix(b + "attn_output", 32, 32, "Q4_0"), matrix(b + "ffn_gate", 256, 32, "Q4_0")]
+        down += [matrix(b + "ffn_up", 256, 32, "Q4_0"), matrix(b + "ffn_down", 32, 256, kind)]
+    write("llama-k-down.gguf", gguf(keys(32, 3, 256), down))
 
 
 def write_vocabularies():

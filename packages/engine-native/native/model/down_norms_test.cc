@@ -13,7 +13,8 @@
 namespace thermocline {
 namespace {
 
-constexpr DType kTypes[] = {DType::kF32, DType::kF16, DType::kBF16, DType::kQ8_0, DType::kQ4_0};
+constexpr DType kTypes[] = {DType::kF32,  DType::kF16,  DType::kBF16, DType::kQ8_0,
+                            DType::kQ4_0, DType::kQ4_K, DType::kQ5_K, DType::kQ6_K};
 
 struct Opened {
   std::unique_ptr<ModelFile> file;
@@ -58,9 +59,8 @@ double LengthOfOutput(const FfnBlockSource& block, int64_t j) {
 TEST(DownNorms, AreTheLengthsOfWhatANeuronAdds) {
   for (const DType type : kTypes) {
     for (const char* arch : {"llama", "opt"}) {  // opt has biases, which do not count
-      TinyModel model;
+      TinyModel model = TinyModelOf(type);
       model.arch = arch;
-      model.type = type;
       if (model.arch == "opt") model.kv_heads = model.heads;
       const Opened opened = OpenBlocks(model);
       for (const char* kernels : {"auto", "scalar"}) {
@@ -68,7 +68,7 @@ TEST(DownNorms, AreTheLengthsOfWhatANeuronAdds) {
         ASSERT_OK(norms);
         ASSERT_EQ(norms->size(), 2U);
         for (size_t l = 0; l < 2; ++l) {
-          ASSERT_EQ((*norms)[l].size(), 288U);
+          ASSERT_EQ((*norms)[l].size(), static_cast<size_t>(model.n_ff));
           for (const int64_t j : {0, 1, 31, 32, 150, 287}) {
             const double expected = LengthOfOutput(opened.blocks[l][0], j);
             EXPECT_TRUE(expected > 0);

@@ -38,11 +38,11 @@ Opened OpenBlocks(const TinyModel& model) {
 // What the rows multiply an input to is what the engine's own product gives: weights, order of
 // neurons and type are those that it computes with.
 TEST(FirstMatrix, IsTheMatrixThatTheEngineMultipliesWith) {
-  for (const DType type : {DType::kF32, DType::kF16, DType::kBF16, DType::kQ8_0, DType::kQ4_0}) {
+  for (const DType type : {DType::kF32, DType::kF16, DType::kBF16, DType::kQ8_0, DType::kQ4_0,
+                           DType::kQ4_K, DType::kQ5_K, DType::kQ6_K}) {
     for (const char* arch : {"llama", "opt"}) {
-      TinyModel model;
+      TinyModel model = TinyModelOf(type);
       model.arch = arch;
-      model.type = type;
       if (model.arch == "opt") model.kv_heads = model.heads;
       const Opened opened = OpenBlocks(model);
       ASSERT_EQ(opened.blocks.size(), 2U);
@@ -63,7 +63,7 @@ TEST(FirstMatrix, IsTheMatrixThatTheEngineMultipliesWith) {
           EXPECT_EQ(matrix->weights[i], std::bit_cast<float>(uint32_t{bits} << 16));
         }
       }
-      EXPECT_EQ(matrix->bias.size(), model.arch == "opt" ? 288U : 0U);
+      EXPECT_EQ(matrix->bias.size(), model.arch == "opt" ? static_cast<size_t>(model.n_ff) : 0U);
       if (model.arch == "opt") {
         const auto bias = LoadVector(*opened.file, *block.up_bias);
         ASSERT_OK(bias);

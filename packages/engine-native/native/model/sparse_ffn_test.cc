@@ -218,12 +218,12 @@ struct Kind {
 constexpr Kind kReluKinds[] = {{"llama", "relu"}, {"opt", "relu"}, {"llama", "drelu"},
                                {"llama", "relu2"}};
 
-const DType kTypes[] = {DType::kF32, DType::kF16, DType::kBF16, DType::kQ8_0, DType::kQ4_0};
+const DType kTypes[] = {DType::kF32,  DType::kF16,  DType::kBF16, DType::kQ8_0,
+                        DType::kQ4_0, DType::kQ4_K, DType::kQ5_K, DType::kQ6_K};
 
 TinyModel Model(const std::string& arch, DType type, const std::string& activation = "relu") {
-  TinyModel model;
+  TinyModel model = TinyModelOf(type);
   model.arch = arch;
-  model.type = type;
   model.activation = activation;
   return model;
 }
@@ -381,14 +381,30 @@ TEST(SparseFfn, BlocksThatCutAQuantisedGroupAreRefused) {
   }
 }
 
+TEST(SparseFfn, BlocksThatCutASuperblockAreRefused) {
+  for (const DType type : {DType::kQ4_K, DType::kQ6_K}) {
+    const auto bench = Bench::Make(Model("llama", type));
+    ASSERT_TRUE(bench != nullptr);
+    FfnBlockSource block = bench->blocks()[0];
+    block.n_neurons = 64;
+    EXPECT_STATUS(bench->cpu()->Load(block, Ids(64)), StatusCode::kModelUnsupported);
+    block.n_neurons = 256;
+    block.first_neuron = 32;
+    EXPECT_STATUS(bench->cpu()->Load(block, Ids(256)), StatusCode::kModelUnsupported);
+    block.first_neuron = 256;
+    EXPECT_OK(bench->cpu()->Load(block, Ids(256)));
+  }
+}
+
 TEST(SparseFfn, SeveralBlocksEqualOne) {
   for (const DType type : kTypes) {
     const auto bench = Bench::Make(Model("llama", type));
     ASSERT_TRUE(bench != nullptr);
-    std::vector<FfnBlockSource> blocks(3, bench->blocks()[0]);
-    const int64_t sizes[] = {96, 128, 64};
+    const auto sizes = IsKQuant(type) ? std::vector<int64_t>{256, 256}
+                                      : std::vector<int64_t>{96, 128, 64};
+    std::vector<FfnBlockSource> blocks(sizes.size(), bench->blocks()[0]);
     int64_t first = 0;
-    for (size_t b = 0; b < 3; ++b) {
+    for (size_t b = 0; b < sizes.size(); ++b) {
       blocks[b].first_neuron = first;
       blocks[b].n_neurons = sizes[b];
       first += sizes[b];

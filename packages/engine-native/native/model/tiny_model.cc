@@ -8,6 +8,8 @@
 #include <fstream>
 #include <vector>
 
+#include "util/f16.h"
+
 namespace thermocline {
 namespace {
 
@@ -19,6 +21,9 @@ uint32_t GgmlType(DType type) {
     case DType::kF16: return 1;
     case DType::kQ4_0: return 2;
     case DType::kQ8_0: return 8;
+    case DType::kQ4_K: return 12;
+    case DType::kQ5_K: return 13;
+    case DType::kQ6_K: return 14;
     case DType::kBF16: return 30;
   }
   return 0;
@@ -130,6 +135,21 @@ class Random {
   uint64_t state_;
 };
 
+// Any bits are valid quants and scales of a superblock. `deviation` is that of the weights; with this
+// dmin they have a mean of zero.
+std::vector<char> RandomSuperblock(DType type, float deviation, Random& random) {
+  std::vector<char> block;
+  for (int64_t b = 0; b < BlockBytes(type); ++b) {
+    block.push_back(static_cast<char>(static_cast<uint8_t>(random.Next(127.0F) + 128.0F)));
+  }
+  const float zero = type == DType::kQ4_K ? 7.5F : 15.5F;
+  const float unit = type == DType::kQ4_K ? 258.0F : type == DType::kQ5_K ? 527.0F : 1366.0F;
+  const uint16_t d = F32ToF16(deviation / unit), dmin = F32ToF16(deviation / unit * zero);
+  std::memcpy(block.data() + (type == DType::kQ6_K ? 208 : 0), &d, sizeof d);
+  if (type != DType::kQ6_K) std::memcpy(block.data() + 2, &dmin, sizeof dmin);
+  return block;
+}
+
 // Random blocks written directly: any bits are valid quants.
 std::vector<char> RandomMatrix(DType type, int64_t rows, int64_t cols, Random& random) {
   const float range = std::sqrt(3.0F / static_cast<float>(cols));
@@ -163,6 +183,13 @@ std::vector<char> RandomMatrix(DType type, int64_t rows, int64_t cols, Random& r
           const auto byte = static_cast<uint8_t>(random.Next(127.0F) + 128.0F);
           put(&byte, 1);
         }
+        break;
+      }
+      case DType::kQ4_K:
+      case DType::kQ5_K:
+      case DType::kQ6_K: {
+        const auto block = RandomSuperblock(type, range / std::sqrt(3.0F), random);
+        put(block.data(), block.size());
         break;
       }
     }

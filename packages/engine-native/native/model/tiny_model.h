@@ -25,6 +25,16 @@ struct TinyModel {
   uint64_t seed = 1;
 };
 
+// A model all of this type, wide enough for it: K-quants take rows and neurons by 256.
+inline TinyModel TinyModelOf(DType type) {
+  TinyModel model;
+  model.type = type;
+  if (!IsKQuant(type)) return model;
+  model.d_model = 256;
+  model.n_ff = 512;
+  return model;
+}
+
 // The vocabulary: 256 bytes, then one control token, which is BOS and EOS.
 constexpr int64_t kTinyVocab = 257;
 constexpr int32_t kTinyEos = 256;

@@ -10,6 +10,11 @@ namespace {
 
 uint64_t Aligned(uint64_t bytes) { return (bytes + 63) / 64 * 64; }
 
+// In memory, where rows may be longer than in the file.
+uint64_t MatrixBytes(const TensorInfo& tensor) {
+  return Aligned(static_cast<uint64_t>(tensor.shape[0] * RowBytes(tensor.type, tensor.shape[1])));
+}
+
 std::string ShapeText(const std::vector<int64_t>& shape) {
   std::string text = "[";
   for (const int64_t n : shape) text += (text.size() > 1 ? ", " : "") + std::to_string(n);
@@ -79,7 +84,7 @@ class WeightPlanner {
   Status Matrix(const std::string& name, int64_t rows, int64_t cols,
                 std::function<RowMatrix*(Weights&)> where) {
     ASSIGN_OR_RETURN(const TensorInfo* tensor, Find(name, {rows, cols}));
-    plan_.bytes_ += Aligned(tensor->bytes);
+    plan_.bytes_ += MatrixBytes(*tensor);
     plan_.matrices_.push_back({tensor, std::move(where)});
     return Status::Ok();
   }
@@ -185,7 +190,7 @@ Result<Weights> WeightPlan::Load(Accountant& accountant, LoadList& reads) const 
     AddRows(*file_, *slot.tensor, 0, rows, nullptr, data, reads);
     *slot.matrix(weights) =
         RowMatrix{data, slot.tensor->type, rows, cols, RowBytes(slot.tensor->type, cols)};
-    at += Aligned(slot.tensor->bytes);
+    at += MatrixBytes(*slot.tensor);
   }
   for (const VectorSlot& slot : vectors_) {
     std::vector<float>& values = *slot.vector(weights);

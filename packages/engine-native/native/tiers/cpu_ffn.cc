@@ -215,12 +215,18 @@ NeuronList CpuFfn::LaneList(const CpuPart& part, int64_t lane) const {
 }
 
 uint64_t CpuFfn::DownBytes(const CpuPart& part, NeuronList list) {
-  auto bytes = static_cast<uint64_t>(list.count * part.down.row_bytes);
-  if (part.down.group_bytes == 0) return bytes;
+  const NeuronMatrix& down = part.down;
+  auto bytes = static_cast<uint64_t>(list.count * down.row_bytes);
+  if (down.group_bytes == 0) return bytes;
+  // K-quants have scales of a group, and others of eight groups beside them.
+  const int64_t scale_bytes = down.group_bytes - 32 * down.row_bytes;
+  const int64_t super_bytes = down.super_bytes == 0 ? 0 : down.super_bytes - 8 * down.group_bytes;
   int64_t last_group = -1;
   for (int64_t i = 0; i < list.count; ++i) {
     const int64_t group = list.rows[i] / 32;
-    if (group != last_group) bytes += static_cast<uint64_t>(part.down.cols * 2);
+    if (group == last_group) continue;
+    bytes += static_cast<uint64_t>(scale_bytes);
+    if (last_group < 0 || group / 8 != last_group / 8) bytes += static_cast<uint64_t>(super_bytes);
     last_group = group;
   }
   return bytes;

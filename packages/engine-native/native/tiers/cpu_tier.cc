@@ -54,17 +54,20 @@ uint64_t CpuTier::PlannedBytes(const FfnBlockSource& source, int64_t n_neurons) 
   return static_cast<uint64_t>(BytesOf(source, n_neurons).total());
 }
 
-// Groups of 32 neurons by blocks of 32 columns: what kernels take a quantised down matrix to be.
+// Groups of 32 neurons, of K-quants 256, by blocks of 32 columns: what kernels take a quantised down
+// matrix to be.
 Status CpuTier::CheckDown(const FfnBlockSource& source) {
   const int64_t block = BlockElements(source.down->type);
-  if (source.d_model % block == 0 && source.n_neurons % block == 0 &&
+  const int64_t columns = std::min<int64_t>(block, 32);
+  if (source.d_model % columns == 0 && source.n_neurons % block == 0 &&
       source.first_neuron % block == 0) {
     return Status::Ok();
   }
   return Status(StatusCode::kModelUnsupported,
                 "tensor '" + source.down->name + "' is of type " + DTypeName(source.down->type) +
-                    ", which needs rows and neurons in multiples of " + std::to_string(block) +
-                    "; here are " + std::to_string(source.d_model) + " rows, and " +
+                    ", which needs rows in multiples of " + std::to_string(columns) +
+                    " and neurons in multiples of " + std::to_string(block) + "; here are " +
+                    std::to_string(source.d_model) + " rows, and " +
                     std::to_string(source.n_neurons) + " neurons from " +
                     std::to_string(source.first_neuron) + " on",
                 source.file->path());

@@ -31,8 +31,8 @@ int64_t NeuronStep(const TensorInfo& tensor) {
 const std::byte* CutColumns(const TensorInfo& tensor, int64_t first, int64_t n, int64_t count,
                             const std::byte* rows, std::vector<std::byte>* cut) {
   if (n == tensor.shape.back()) return rows;
-  const int64_t row_bytes = RowBytes(tensor.type, tensor.shape.back());
-  const int64_t part_bytes = RowBytes(tensor.type, n);
+  const int64_t row_bytes = FileRowBytes(tensor.type, tensor.shape.back());
+  const int64_t part_bytes = FileRowBytes(tensor.type, n);
   const int64_t skip = first / BlockElements(tensor.type) * BlockBytes(tensor.type);
   cut->resize(static_cast<size_t>(count * part_bytes));
   for (int64_t i = 0; i < count; ++i) {
@@ -48,6 +48,7 @@ void AddRows(const ModelFile& file, const TensorInfo& tensor, int64_t first, int
   const DType type = tensor.type;
   const int64_t cols = tensor.shape.back();
   const int64_t row_bytes = RowBytes(type, cols);
+  const int64_t file_row_bytes = FileRowBytes(type, cols);
   list.Add(file, tensor, first, n, 1, [=](int64_t row, int64_t count, const std::byte* bytes) {
     if (row_of == nullptr) {
       PackRows(type, bytes, count, cols, out + (row - first) * row_bytes);
@@ -56,7 +57,7 @@ void AddRows(const ModelFile& file, const TensorInfo& tensor, int64_t first, int
     for (int64_t i = 0; i < count; ++i) {
       const uint32_t to = (*row_of)[static_cast<size_t>(row - first + i)];
       if (to == kNoRow) continue;
-      PackRows(type, bytes + i * row_bytes, 1, cols, out + int64_t{to} * row_bytes);
+      PackRows(type, bytes + i * file_row_bytes, 1, cols, out + int64_t{to} * row_bytes);
     }
   });
 }
@@ -125,6 +126,7 @@ Result<std::vector<double>> LoadColumnNorms(const ModelFile& file, const TensorI
   packed.rows = 1;
   packed.cols = n;
   packed.row_bytes = RowBytes(tensor.type, n);
+  const int64_t file_row_bytes = FileRowBytes(tensor.type, n);
   std::vector<std::byte> cut, row(static_cast<size_t>(packed.row_bytes));
   packed.data = row.data();
   std::vector<float> weights(static_cast<size_t>(n));
@@ -134,7 +136,7 @@ Result<std::vector<double>> LoadColumnNorms(const ModelFile& file, const TensorI
            [&](int64_t, int64_t count, const std::byte* bytes) {
              const std::byte* const rows = CutColumns(tensor, first, n, count, bytes, &cut);
              for (int64_t i = 0; i < count; ++i) {
-               PackRows(tensor.type, rows + i * packed.row_bytes, 1, n, row.data());
+               PackRows(tensor.type, rows + i * file_row_bytes, 1, n, row.data());
                kernels.widen_row(packed, 0, weights.data());
                for (size_t j = 0; j < weights.size(); ++j) {
                  const auto weight = static_cast<double>(weights[j]);
