@@ -9,12 +9,13 @@
 
 #include "backends/kernels.h"
 #include "backends/layout.h"
+#include "backends/suite_k_quants.h"
 #include "util/f16.h"
 
 namespace thermocline::suite {
 
 inline constexpr DType kTypes[] = {DType::kF32, DType::kF16, DType::kBF16, DType::kQ8_0,
-                                   DType::kQ4_0};
+                                   DType::kQ4_0, DType::kQ4_K, DType::kQ5_K, DType::kQ6_K};
 
 class Random {
  public:
@@ -36,7 +37,7 @@ inline void Put16(std::byte* p, uint16_t value) { std::memcpy(p, &value, sizeof 
 
 // Rows of a weight tensor as model files hold them. Quants take all values, -128 included.
 inline std::vector<std::byte> FileRows(DType type, int64_t rows, int64_t cols, Random& random) {
-  std::vector<std::byte> bytes(static_cast<size_t>(rows * RowBytes(type, cols)));
+  std::vector<std::byte> bytes(static_cast<size_t>(rows * FileRowBytes(type, cols)));
   const int64_t n = rows * cols / BlockElements(type);
   for (int64_t i = 0; i < n; ++i) {
     std::byte* const p = bytes.data() + i * BlockBytes(type);
@@ -45,6 +46,9 @@ inline std::vector<std::byte> FileRows(DType type, int64_t rows, int64_t cols, R
       case DType::kF32: std::memcpy(p, &value, sizeof value); break;
       case DType::kF16: Put16(p, F32ToF16(value)); break;
       case DType::kBF16: Put16(p, F32ToBF16(value)); break;
+      case DType::kQ4_K:
+      case DType::kQ5_K:
+      case DType::kQ6_K: FillSuperblock(type, value * 0.01F, random, p); break;
       default:
         Put16(p, F32ToF16(value * 0.01F));  // negative scales too
         for (int64_t b = 2; b < BlockBytes(type); ++b) {
@@ -59,12 +63,15 @@ inline std::vector<std::byte> FileRows(DType type, int64_t rows, int64_t cols, R
 // independent word on what packed data mean.
 inline double FileElement(DType type, const std::byte* rows, int64_t cols, int64_t row,
                           int64_t col) {
-  const std::byte* const p = rows + row * RowBytes(type, cols) +
+  const std::byte* const p = rows + row * FileRowBytes(type, cols) +
                              col / BlockElements(type) * BlockBytes(type);
   uint16_t half;
   std::memcpy(&half, p, sizeof half);
   const int64_t i = col % BlockElements(type);
   switch (type) {
+    case DType::kQ4_K:
+    case DType::kQ5_K:
+    case DType::kQ6_K: return SuperblockElement(type, p, i);
     case DType::kF32: {
       float value;
       std::memcpy(&value, p, sizeof value);
@@ -88,7 +95,8 @@ struct Rows {
   RowMatrix matrix;
 
   Rows(DType type, int64_t rows, int64_t cols, Random& random)
-      : file(FileRows(type, rows, cols, random)), packed(file.size()) {
+      : file(FileRows(type, rows, cols, random)),
+        packed(static_cast<size_t>(rows * RowBytes(type, cols))) {
     PackRows(type, file.data(), rows, cols, packed.data());
     matrix = {packed.data(), type, rows, cols, RowBytes(type, cols)};
   }
@@ -110,7 +118,7 @@ struct Neurons {
         n_ff(n_ff_) {
     for (int64_t row = 0; row < d_model;) {
       const int64_t n = std::min<int64_t>(d_model - row, 1 + random.Below(70));
-      PackNeurons(type, file.data() + row * RowBytes(type, n_ff), row, n, n_ff, nullptr, matrix,
+      PackNeurons(type, file.data() + row * FileRowBytes(type, n_ff), row, n, n_ff, nullptr, matrix,
                   packed.data());
       row += n;
     }

@@ -121,21 +121,27 @@ void CheckShape(const Kernels& kernels, DType type, int64_t rows, int64_t cols, 
 
 // Extreme quants and inputs: nothing may saturate on the way.
 void CheckExtremes(const Kernels& kernels, DType type) {
-  constexpr int64_t kCols = 96;
+  const int64_t cols = 3 * BlockElements(type);
   Random random(1);
-  Rows w(type, 4, kCols, random);
-  for (int64_t r = 0; r < 4; ++r) {
-    for (int64_t b = 0; b < kCols / 32; ++b) {
-      std::byte* const block = w.file.data() + (r * (kCols / 32) + b) * BlockBytes(type);
+  Rows w(type, 4, cols, random);
+  for (int64_t b = 0; b < 4 * 3; ++b) {
+    std::byte* const block = w.file.data() + b * BlockBytes(type);
+    const std::byte low = type == DType::kQ8_0 ? std::byte{0x80} : std::byte{0x00};
+    const std::byte high = type == DType::kQ8_0 ? std::byte{0x7F} : std::byte{0xFF};
+    std::fill(block, block + BlockBytes(type), b / 3 % 2 == 0 ? low : high);
+    if (type == DType::kQ6_K) {
+      // All four corners: quants of -32 or 31 by scales of -128 or 127.
+      const std::byte scale = b / 3 < 2 ? std::byte{0x80} : std::byte{0x7F};
+      std::fill(block + 192, block + 208, scale);
+      suite::Put16(block + 208, 0x3C00);
+    } else {
       suite::Put16(block, 0x3C00);
-      const std::byte low = type == DType::kQ8_0 ? std::byte{0x80} : std::byte{0x00};
-      const std::byte high = type == DType::kQ8_0 ? std::byte{0x7F} : std::byte{0xFF};
-      std::fill(block + 2, block + BlockBytes(type), r % 2 == 0 ? low : high);
+      if (IsKQuant(type)) suite::Put16(block + 2, b / 3 < 2 ? 0x3C00 : 0);
     }
   }
-  PackRows(type, w.file.data(), 4, kCols, w.packed.data());
+  PackRows(type, w.file.data(), 4, cols, w.packed.data());
   for (const float sign : {1.0F, -1.0F}) {
-    Inputs x(kernels, false, 1, kCols, kCols, random);
+    Inputs x(kernels, false, 1, cols, cols, random);
     std::fill(x.x.begin(), x.x.end(), sign);
     x.Quantize(kernels);
     const Case c{kernels, w, x};
@@ -145,9 +151,10 @@ void CheckExtremes(const Kernels& kernels, DType type) {
 
 void CheckNanShows(const Kernels& kernels, DType type) {
   Random random(2);
-  const Rows w(type, 3, 64, random);
+  const int64_t cols = std::max<int64_t>(64, BlockElements(type));
+  const Rows w(type, 3, cols, random);
   for (const float bad : {NAN, INFINITY}) {
-    Inputs x(kernels, false, 1, 64, 64, random);
+    Inputs x(kernels, false, 1, cols, cols, random);
     x.x[40] = bad;
     x.Quantize(kernels);
     float y[3] = {};
@@ -167,22 +174,37 @@ void CheckPanels(const Kernels& kernels, DType type) {
   CheckShape(kernels, type, 300, 1056, 7);
 }
 
+// Rows of superblocks: a half panel alone and after whole ones.
+void CheckSuperblocks(const Kernels& kernels, DType type) {
+  for (int64_t superblocks = 1; superblocks <= 5; ++superblocks) {
+    CheckShape(kernels, type, 7, 256 * superblocks, 3);
+    CheckShape(kernels, type, 7, 256 * superblocks, 1);
+  }
+  for (int64_t tokens = 1; tokens <= 33; ++tokens) CheckShape(kernels, type, 6, 768, tokens);
+  CheckShape(kernels, type, 300, 768, 1);
+  CheckShape(kernels, type, 300, 768, 7);
+}
+
 }  // namespace
 
 void CheckMatmul(const Kernels& kernels) {
   for (const DType type : suite::kTypes) {
     const bool quantized = BlockElements(type) != 1;
     for (const int64_t cols : {1, 3, 17, 32, 64, 96, 100, 128, 160, 256, 288}) {
-      if (quantized && cols % 32 != 0) continue;
+      if (cols % BlockElements(type) != 0) continue;
       for (const int64_t tokens : {1, 2, 3, 4, 5, 6, 7, 8, 9, 32}) {
         CheckShape(kernels, type, 19, cols, tokens);
       }
     }
-    CheckShape(kernels, type, 300, 96, 1);
-    CheckShape(kernels, type, 300, 96, 5);
     CheckShape(kernels, type, 9, 4096, 2);
     CheckShape(kernels, type, 5, 4096, 70);  // more tokens than pass at once
-    if (quantized) CheckPanels(kernels, type);
+    if (IsKQuant(type)) {
+      CheckSuperblocks(kernels, type);
+    } else {
+      CheckShape(kernels, type, 300, 96, 1);
+      CheckShape(kernels, type, 300, 96, 5);
+      if (quantized) CheckPanels(kernels, type);
+    }
     if (quantized) CheckExtremes(kernels, type);
     CheckNanShows(kernels, type);
   }

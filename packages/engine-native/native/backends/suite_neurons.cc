@@ -137,15 +137,16 @@ void CheckShape(const Kernels& kernels, DType type, int64_t n, int64_t cols, int
 void CheckNeurons(const Kernels& kernels) {
   for (const DType type : suite::kTypes) {
     const bool quantized = BlockElements(type) != 1;
+    const bool super = IsKQuant(type);  // neurons by 256
     for (const int64_t cols : {1, 3, 17, 32, 64, 96, 100, 160, 288, 352}) {
       if (quantized && cols % 32 != 0) continue;
-      CheckShape(kernels, type, 96, cols, 1 + cols % 9, 0.5);
+      CheckShape(kernels, type, super ? 256 : 96, cols, 1 + cols % 9, 0.5);
     }
     for (const int64_t tokens : {1, 2, 3, 4, 5, 6, 7, 8, 9, 32}) {
-      CheckShape(kernels, type, 64, 96, tokens, 0.7);
+      CheckShape(kernels, type, super ? 256 : 64, 96, tokens, 0.7);
     }
-    CheckShape(kernels, type, 320, 128, 3, 0.9);
-    CheckShape(kernels, type, 64, 1024, 2, 0.0);
+    CheckShape(kernels, type, super ? 512 : 320, 128, 3, 0.9);
+    CheckShape(kernels, type, super ? 256 : 64, 1024, 2, 0.0);
   }
 }
 

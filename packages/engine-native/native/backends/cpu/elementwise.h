@@ -277,6 +277,9 @@ TC_INLINE void WidenAnyType(const RowMatrix& w, int64_t row, float* out) {
     case DType::kBF16: return WidenPlain<DType::kBF16>(data, w.cols, out);
     case DType::kQ8_0: return WidenQuants<DType::kQ8_0>(data, w.cols, out);
     case DType::kQ4_0: return WidenQuants<DType::kQ4_0>(data, w.cols, out);
+    case DType::kQ4_K:
+    case DType::kQ5_K:
+    case DType::kQ6_K: return ReferenceKernels().widen_row(w, row, out);
   }
 }
 

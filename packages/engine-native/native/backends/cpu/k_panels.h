@@ -23,10 +23,7 @@ TC_INLINE F32 Signed(const L& lanes, const std::byte* p) {
 // One F16 for each superblock, on all of its lanes.
 template <typename L>
 TC_INLINE F32 SuperScales(const L& lanes, const std::byte* p) {
-  if constexpr (kLanes > kSuperLanes) {
-    if (!L::kMayLack) return SpreadF16Pair(p);
-  }
-  return SetF16(p + 2 * (lanes.first / kSuperLanes));
+  return L::kMayLack ? SetF16(p + 2 * (lanes.first / kSuperLanes)) : SpreadF16(p, lanes.first);
 }
 
 // Bit v of each byte as bit 4.

@@ -4,6 +4,7 @@
 // set's quant.h.
 #pragma once
 
+#include "backends/cpu/k_panels.h"
 #include "backends/cpu/matmul_plain.h"
 #include "backends/cpu/panels.h"
 
@@ -162,6 +163,9 @@ TC_INLINE void MatmulAnyType(const RowMatrix& w, RowSet rows, const Activations&
     case DType::kBF16: return MatmulPlain<DType::kBF16>(w, rows, x, y, y_stride);
     case DType::kQ8_0: return MatmulQuant<Q8>(w, rows, x, y, y_stride);
     case DType::kQ4_0: return MatmulQuant<Q4>(w, rows, x, y, y_stride);
+    case DType::kQ4_K: return MatmulQuant<Q4K>(w, rows, x, y, y_stride);
+    case DType::kQ5_K: return MatmulQuant<Q5K>(w, rows, x, y, y_stride);
+    case DType::kQ6_K: return MatmulQuant<Q6K>(w, rows, x, y, y_stride);
   }
 }
 

@@ -210,6 +210,9 @@ TC_INLINE void AccumulateAnyType(const NeuronMatrix& w, const NeuronList& list, 
     case DType::kBF16: return AccumulatePlain<DType::kBF16>(w, list, h, y);
     case DType::kQ8_0: return AccumulateQuant<DType::kQ8_0>(w, list, h, 0, w.cols, y);
     case DType::kQ4_0: return AccumulateQuant<DType::kQ4_0>(w, list, h, 0, w.cols, y);
+    case DType::kQ4_K:
+    case DType::kQ5_K:
+    case DType::kQ6_K: return ReferenceKernels().accumulate_neurons(w, list, h, y);
   }
 }
 

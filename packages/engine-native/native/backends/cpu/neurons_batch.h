@@ -265,6 +265,11 @@ TC_INLINE void AddNeuronsAnyType(const SumTile& tile, int64_t n_tokens, int64_t 
       return SumQuantTokens<DType::kQ8_0>(tile, n_tokens, col_begin, col_end);
     case DType::kQ4_0:
       return SumQuantTokens<DType::kQ4_0>(tile, n_tokens, col_begin, col_end);
+    case DType::kQ4_K:
+    case DType::kQ5_K:
+    case DType::kQ6_K:
+      return ReferenceKernels().add_neurons(tile.w, tile.list, tile.h, tile.h_stride, n_tokens,
+                                            col_begin, col_end, tile.y, tile.y_stride);
   }
 }
 

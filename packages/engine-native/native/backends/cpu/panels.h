@@ -27,6 +27,7 @@ constexpr int kSlices = static_cast<int>(kPanel / kLanes);
 // they read as zero.
 template <bool kPart>
 struct Lanes {
+  static constexpr bool kMayLack = kPart;
   int64_t n;
   int64_t first;
 

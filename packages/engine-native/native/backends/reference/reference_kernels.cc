@@ -7,6 +7,7 @@
 #include <limits>
 
 #include "backends/kernels.h"
+#include "backends/reference/reference_k_quants.h"
 #include "util/f16.h"
 
 namespace thermocline {
@@ -99,16 +100,21 @@ void Matmul(const RowMatrix& w, RowSet rows, const Activations& x, float* y, int
     const int64_t r = rows.list != nullptr ? rows.list[i] : rows.begin + i;
     const std::byte* const row = w.data + r * w.row_bytes;
     for (int64_t t = 0; t < x.n_tokens; ++t) {
-      y[t * y_stride + r] = IsQuantized(w.type)
-                                ? QuantizedDot(w, row, x.q + t * x.cols,
-                                               x.q_scale + t * (x.cols / kBlock))
-                                : PlainDot(w, row, x.x + t * x.x_stride);
+      float& out = y[t * y_stride + r];
+      if (IsKQuant(w.type)) {
+        out = KQuantDot(w, row, x, t);
+      } else if (IsQuantized(w.type)) {
+        out = QuantizedDot(w, row, x.q + t * x.cols, x.q_scale + t * (x.cols / kBlock));
+      } else {
+        out = PlainDot(w, row, x.x + t * x.x_stride);
+      }
     }
   }
 }
 
 // One output of accumulate_neurons, column c.
 float AddedNeurons(const NeuronMatrix& w, NeuronList list, const float* h, int64_t c, float y) {
+  if (IsKQuant(w.type)) return AddedKQuantNeurons(w, list, h, c, y);
   if (!IsQuantized(w.type)) {
     for (int64_t i = 0; i < list.count; ++i) {
       const float factor = h[list.positions[i]];
@@ -274,6 +280,7 @@ void SignScores(const uint64_t* rows, int64_t n, int64_t words, int64_t columns,
 
 void WidenRow(const RowMatrix& w, int64_t row, float* out) {
   const std::byte* const from = w.data + row * w.row_bytes;
+  if (IsKQuant(w.type)) return WidenKQuantRow(w, from, out);
   if (!IsQuantized(w.type)) {
     for (int64_t c = 0; c < w.cols; ++c) out[c] = Plain(w.type, from, c);
     return;

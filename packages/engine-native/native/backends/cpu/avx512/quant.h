@@ -21,6 +21,43 @@ TC_INLINE I32 ShiftLeft(I32 v) {
   return _mm512_slli_epi32(v, kBits);
 }
 
+// --- for K-quants -----------------------------------------------------------------------
+
+template <int kBits>
+TC_INLINE Words LeftBits(Words w) {  // byte by byte, up to bits that are masked out afterwards
+  return _mm512_slli_epi16(w, kBits);
+}
+template <int kBits>
+TC_INLINE Words RightBits(Words w) {
+  return _mm512_srli_epi16(w, kBits);
+}
+TC_INLINE Words AndWords(Words w, int byte) {
+  return _mm512_and_si512(w, _mm512_set1_epi8(static_cast<char>(byte)));
+}
+TC_INLINE Words OrWords(Words a, Words b) { return _mm512_or_si512(a, b); }
+// One byte a lane, as floats.
+TC_INLINE F32 LoadUnsigned(const std::byte* p) {
+  return ToFloat(_mm512_cvtepu8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p))));
+}
+TC_INLINE F32 LoadUnsignedPart(const std::byte* p, int64_t n) {
+  return ToFloat(_mm512_cvtepu8_epi32(_mm_maskz_loadu_epi8(FirstLanes(n), p)));
+}
+TC_INLINE F32 LoadSigned(const std::byte* p) {
+  return ToFloat(_mm512_cvtepi8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p))));
+}
+TC_INLINE F32 LoadSignedPart(const std::byte* p, int64_t n) {
+  return ToFloat(_mm512_cvtepi8_epi32(_mm_maskz_loadu_epi8(FirstLanes(n), p)));
+}
+// Halves that stand for eight lanes each, of the lanes from `first` on.
+TC_INLINE F32 SpreadF16(const std::byte* p, int64_t) {
+  int32_t pair;
+  __builtin_memcpy(&pair, p, sizeof pair);
+  const __m256i lanes = _mm256_setr_epi32(0, 0, 0, 0, 0x10001, 0x10001, 0x10001, 0x10001);
+  return _mm512_cvtph_ps(_mm256_permutexvar_epi16(lanes, _mm256_set1_epi32(pair)));
+}
+
+// ----------------------------------------------------------------------------------------
+
 #if defined(__AVX512VNNI__)
 
 constexpr int kSignedShift = 7;  // signed weights are multiplied with 2^7 added

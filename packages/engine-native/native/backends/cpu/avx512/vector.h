@@ -68,6 +68,7 @@ TC_INLINE F32 Sub(F32 a, F32 b) { return _mm512_sub_ps(a, b); }
 TC_INLINE F32 Mul(F32 a, F32 b) { return _mm512_mul_ps(a, b); }
 TC_INLINE F32 Div(F32 a, F32 b) { return _mm512_div_ps(a, b); }
 TC_INLINE F32 Fma(F32 a, F32 b, F32 c) { return _mm512_fmadd_ps(a, b, c); }  // a * b + c
+TC_INLINE F32 FmaMinus(F32 a, F32 b, F32 c) { return _mm512_fnmadd_ps(a, b, c); }  // c - a * b
 // When one is NaN, the second is the result.
 TC_INLINE F32 Max(F32 a, F32 b) { return _mm512_max_ps(a, b); }
 TC_INLINE F32 Min(F32 a, F32 b) { return _mm512_min_ps(a, b); }

@@ -80,6 +80,7 @@ TC_INLINE F32 Sub(F32 a, F32 b) { return vsubq_f32(a, b); }
 TC_INLINE F32 Mul(F32 a, F32 b) { return vmulq_f32(a, b); }
 TC_INLINE F32 Div(F32 a, F32 b) { return vdivq_f32(a, b); }
 TC_INLINE F32 Fma(F32 a, F32 b, F32 c) { return vfmaq_f32(c, a, b); }  // a * b + c
+TC_INLINE F32 FmaMinus(F32 a, F32 b, F32 c) { return vfmsq_f32(c, a, b); }  // c - a * b
 // When one is NaN, the result is NaN.
 TC_INLINE F32 Max(F32 a, F32 b) { return vmaxq_f32(a, b); }
 TC_INLINE F32 Min(F32 a, F32 b) { return vminq_f32(a, b); }
