@@ -386,13 +386,14 @@ TEST(SparseFfn, BlocksThatCutASuperblockAreRefused) {
     const auto bench = Bench::Make(Model("llama", type));
     ASSERT_TRUE(bench != nullptr);
     FfnBlockSource block = bench->blocks()[0];
+    LoadList reads;
     block.n_neurons = 64;
-    EXPECT_STATUS(bench->cpu()->Load(block, Ids(64)), StatusCode::kModelUnsupported);
+    EXPECT_STATUS(bench->cpu()->Load(block, Ids(64), reads), StatusCode::kModelUnsupported);
     block.n_neurons = 256;
     block.first_neuron = 32;
-    EXPECT_STATUS(bench->cpu()->Load(block, Ids(256)), StatusCode::kModelUnsupported);
+    EXPECT_STATUS(bench->cpu()->Load(block, Ids(256), reads), StatusCode::kModelUnsupported);
     block.first_neuron = 256;
-    EXPECT_OK(bench->cpu()->Load(block, Ids(256)));
+    EXPECT_OK(bench->cpu()->Load(block, Ids(256), reads));
   }
 }
 
