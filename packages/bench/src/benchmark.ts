@@ -80,6 +80,8 @@ const roundSchema = z.object({
     })
     .nullable(),
   computed_share: z.number().nullable(),
+  /** What decode reads of the FFN's weights, over the time of just that. */
+  ffn_bytes_per_second: rate.nullable(),
 });
 
 const medianSchema = z.object({
@@ -98,6 +100,8 @@ const medianSchema = z.object({
   achieved_bytes_per_second: rate.nullable(),
   /** Achieved over the best measured peak. */
   peak_share: z.number().nonnegative().nullable(),
+  ffn_bytes_per_second: rate.nullable(),
+  ffn_peak_share: z.number().nonnegative().nullable(),
 });
 
 const caseSchema = z.object({

@@ -50,6 +50,8 @@ export function medians(
     bytes_counted_by: bytes === null ? null : 'engine',
     achieved_bytes_per_second: null,
     peak_share: null,
+    ffn_bytes_per_second: middle((round) => round.ffn_bytes_per_second),
+    ffn_peak_share: null,
   };
 }
 
@@ -70,6 +72,8 @@ export function addBandwidth(cases: readonly BenchmarkCase[], peak: number | nul
       if (figures.bytes_per_token !== null) figures.bytes_counted_by = 'thermocline dense';
     }
     const { bytes_per_token: bytes, decode_tokens_per_second: speed } = figures;
+    const { ffn_bytes_per_second: ffn } = figures;
+    if (ffn !== null && peak !== null) figures.ffn_peak_share = ffn / peak;
     if (!bytes || speed === null) continue;
     figures.achieved_bytes_per_second = bytes * speed;
     figures.peak_share = peak === null ? null : (bytes * speed) / peak;

@@ -48,6 +48,7 @@ function toRound(
     peak_memory_bytes: answer.peakMemoryBytes,
     bytes_per_token: answer.bytesPerToken,
     computed_share: answer.computedShare,
+    ffn_bytes_per_second: answer.ffnBytesPerSecond,
   };
 }
 

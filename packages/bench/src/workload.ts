@@ -57,6 +57,8 @@ export interface Measurement {
   bytesPerToken: { total: number; ffn: number; predictors: number } | null;
   /** Share of the FFN neurons that were computed. */
   computedShare: number | null;
+  /** What decode reads of the FFN's weights, over the time of just that. */
+  ffnBytesPerSecond: number | null;
 }
 
 /** Positions that a session must hold. */

@@ -41,6 +41,7 @@ const COLUMNS = [
   'ffn_bytes_per_token',
   'predictor_bytes_per_token',
   'computed_share',
+  'ffn_bytes_per_second',
   'about',
 ] as const;
 
@@ -67,6 +68,7 @@ function roundCells(round: BenchmarkRound) {
     ffn_bytes_per_token: round.bytes_per_token?.ffn,
     predictor_bytes_per_token: round.bytes_per_token?.predictors,
     computed_share: round.computed_share,
+    ffn_bytes_per_second: round.ffn_bytes_per_second,
   };
 }
 

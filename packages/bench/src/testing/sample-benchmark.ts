@@ -17,6 +17,7 @@ export function sampleRound(decode: number, round = 0): BenchmarkRound {
     peak_memory_bytes: 1e8,
     bytes_per_token: { total: 1e7, ffn: 8e6, predictors: 0 },
     computed_share: 1,
+    ffn_bytes_per_second: null,
   };
 }
 

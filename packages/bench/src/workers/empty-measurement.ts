@@ -14,5 +14,6 @@ export function emptyMeasurement(about: string, loadMs: number | null = null): M
     peakMemoryBytes: null,
     bytesPerToken: null,
     computedShare: null,
+    ffnBytesPerSecond: null,
   };
 }

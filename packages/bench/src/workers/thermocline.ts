@@ -77,7 +77,7 @@ async function timeDecode(
   for (const session of sessions.slice(1)) await session.close();
   measurement.decodeTokensPerSecond = times.map((time) => (1000 * generate * batch) / time);
   measurement.stepMs = percentiles(steps);
-  Object.assign(measurement, costPerToken(costs));
+  Object.assign(measurement, costPerToken(costs, batch));
 }
 
 interface Decoding {
@@ -145,19 +145,24 @@ async function decodeGreedily(
 
 function costPerToken(
   costs: readonly StepStats[],
-): Pick<Measurement, 'bytesPerToken' | 'computedShare'> {
+  batch: number,
+): Pick<Measurement, 'bytesPerToken' | 'computedShare' | 'ffnBytesPerSecond'> {
   const sum = (of: (stats: StepStats) => number) =>
     costs.reduce((total, stats) => total + of(stats), 0);
   const all = (values: readonly number[]) => values.reduce((total, value) => total + value, 0);
   const tokens = sum((stats) => stats.tokens);
   const neurons = sum((stats) => all(stats.neurons));
+  const ffn = sum(({ ffnBytesRead: { cpu, gpu, flash } }) => cpu + gpu + flash);
+  // Bytes are shared out among the sequences of a step; its time is told to each of them.
+  const ffnMs = sum((stats) => stats.ffnMs) / batch;
   return {
     bytesPerToken: {
       total: sum(({ bytesRead }) => bytesRead.cpu + bytesRead.gpu + bytesRead.flash) / tokens,
-      ffn: sum(({ ffnBytesRead: ffn }) => ffn.cpu + ffn.gpu + ffn.flash) / tokens,
+      ffn: ffn / tokens,
       predictors: sum(({ predictorBytes }) => all(predictorBytes)) / tokens,
     },
     computedShare: neurons > 0 ? sum((stats) => all(stats.computed)) / neurons : null,
+    ffnBytesPerSecond: ffn > 0 && ffnMs > 0 ? (1000 * ffn) / ffnMs : null,
   };
 }
 
