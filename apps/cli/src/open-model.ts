@@ -62,6 +62,7 @@ export async function openModel(
   }
   const model = await load(path, options, signal);
   for (const notice of model.info.notices) note(`note: ${notice}`);
+  if (model.info.model.synthetic) note('note: synthetic weights: what this model says is noise');
   if (mode !== 'auto') return model;
   try {
     const { candidates, maxLoss: bound } = await chooseMode(model, {

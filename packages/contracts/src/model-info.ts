@@ -30,6 +30,8 @@ export const modelInfoSchema = z
     context: count,
     /** Weight type per role, such as `{"ffn_up": "Q4_0", "head": "F16"}`. */
     weight_types: z.record(name, name),
+    /** The weights are random, made for benchmarks: what it says is noise. Absent: they are not. */
+    synthetic: z.literal(true).exactOptional(),
   })
   .refine((model) => model.n_ff.length === model.layers, {
     path: ['n_ff'],

@@ -72,6 +72,7 @@ interface RawModel {
   activation: string;
   activationSource: string;
   experts: number;
+  synthetic: boolean;
 }
 
 export interface RawEngineInfo extends Omit<EngineInfo, 'model'> {

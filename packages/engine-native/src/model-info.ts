@@ -52,5 +52,6 @@ function toModelInfo({
     activation: model.activation,
     context: model.context,
     weight_types: weightTypes,
+    ...(model.synthetic && { synthetic: true as const }),
   };
 }

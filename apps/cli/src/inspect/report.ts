@@ -44,14 +44,17 @@ export type Shape = Pick<
   | 'kv_heads'
   | 'vocab'
   | 'context'
+  | 'synthetic'
 >;
 
 /** What a model is, on one line. */
 export function describeShape(model: Shape): string {
   const neurons = [...new Set(model.n_ff)].map(formatCount).join(' or ');
   const experts = model.experts > 1 ? ` of ${model.experts} experts` : '';
+  // Whoever sees figures of such a model has to know.
+  const synthetic = model.synthetic ? 'synthetic weights, text is noise; ' : '';
   return (
-    `${oneLine(model.arch)}: ${model.layers} layers, width ${formatCount(model.d_model)}, ` +
+    `${synthetic}${oneLine(model.arch)}: ${model.layers} layers, width ${formatCount(model.d_model)}, ` +
     `${neurons} ${oneLine(model.activation)} neurons a layer${experts}, ` +
     `${model.heads} heads (${model.kv_heads} for keys), vocabulary ${formatCount(model.vocab)}, ` +
     `context ${formatCount(model.context)}`

@@ -248,6 +248,7 @@ Napi::Object FromHyperparameters(Napi::Env env, const Hyperparameters& model) {
   object.Set("activation", FromText(env, model.activation));
   object.Set("activationSource", FromText(env, model.activation_source));
   object.Set("experts", FromInteger(env, model.experts));
+  object.Set("synthetic", model.synthetic);
   return object;
 }
 

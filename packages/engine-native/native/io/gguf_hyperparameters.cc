@@ -185,6 +185,8 @@ Result<Hyperparameters> ReadGgufHyperparameters(const GgufHeader& header, const 
   const bool is_opt = hp.arch == "opt";
   ASSIGN_OR_RETURN(const auto name, header.GetString("general.name"));
   hp.name = name.value_or("");
+  ASSIGN_OR_RETURN(const auto synthetic, header.GetBool("thermocline.synthetic"));
+  hp.synthetic = synthetic.value_or(false);
 
   ASSIGN_OR_RETURN(hp.layers, keys.Count("block_count"));
   if (hp.layers < 1 || hp.layers > kMaxLayers) {

@@ -47,6 +47,13 @@ TEST(GgufHyperparameters, Defaults) {
   EXPECT_TRUE((hp->n_ff == std::vector<int64_t>{48, 48}));
 }
 
+TEST(GgufHyperparameters, SyntheticWeightsAreMarked) {
+  EXPECT_FALSE(Read(Minimal())->synthetic);
+  EXPECT_TRUE(Read(Minimal().Raw("thermocline.synthetic", 7, std::string(1, '\1')))->synthetic);
+  ExpectError(Read(Minimal().U32("thermocline.synthetic", 1)), StatusCode::kModelCorrupt,
+              "thermocline.synthetic");
+}
+
 TEST(GgufHyperparameters, MissingKeysAreNamed) {
   for (const char* key : {"block_count", "embedding_length", "context_length",
                           "feed_forward_length", "attention.head_count",

@@ -51,6 +51,7 @@ struct Hyperparameters {
   std::string activation;    // "silu", "relu", "gelu", ... as named by the file, lower case
   std::string activation_source;  // the key that said so, or "default of llama"
   int64_t experts = 0;       // 0: no mixture
+  bool synthetic = false;    // random weights with planted sparsity, for benchmarks
   int64_t position_offset = 0;  // learned positions start at this row (OPT: 2)
   float norm_epsilon = 1e-5F;
   float rope_theta = 10000.0F;
