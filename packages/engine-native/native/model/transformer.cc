@@ -6,7 +6,7 @@
 namespace thermocline {
 namespace {
 
-constexpr int64_t kChunkBytes = 32 << 10;    // weights per task while decoding
+constexpr int64_t kChunkBytes = 128 << 10;   // weights per task while decoding
 constexpr int64_t kInlineAttention = 1 << 14;  // multiply-adds too few to wake threads for
 constexpr int64_t kFirstScores = 4096;  // positions that attention scores have room for at first
 
