@@ -100,13 +100,41 @@ enum class ActivationFunction : uint8_t {
   kDoubleRelu,  // relu of the gate times relu of up
 };
 
-// A strided view of cached keys or values of one head: [n][head_dim].
+constexpr int64_t kKeyBlock = 16;         // positions whose keys are stored together
+constexpr int64_t kAttentionPiece = 256;  // positions that are attended to at a time; of kKeyBlock
+constexpr int64_t kAttentionRows = 12;    // queries that attend at a time, at most
+
+// Cached keys of one head, in blocks of kKeyBlock positions that lie column by column:
+// [n / kKeyBlock, rounded up][head_dim][kKeyBlock]. A vector of one column of several positions
+// is then contiguous.
+struct KeyView {
+  const std::byte* data = nullptr;
+  DType type = DType::kF16;  // kF16 or kF32
+  int64_t n = 0;             // positions
+  int64_t head_dim = 0;
+};
+
+// Cached values of one head: [n][head_dim].
 struct KvView {
   const std::byte* data = nullptr;
   DType type = DType::kF16;  // kF16 or kF32
   int64_t stride = 0;        // bytes between positions
   int64_t n = 0;             // positions
   int64_t head_dim = 0;
+};
+
+// Queries that attend to one piece of one head's positions.
+struct AttentionQueries {
+  const float* const* q = nullptr;  // [count] of [head_dim]
+  const int64_t* n = nullptr;       // [count]: how many of the positions each one sees, from 1 on
+  int64_t count = 0;                // up to kAttentionRows
+};
+
+// A softmax and what it weighs, not yet divided by the softmax's total: pieces can be merged.
+struct AttentionSum {
+  float max = 0;           // of the scores
+  float total = 0;         // sum of e^(score - max)
+  float* mixed = nullptr;  // [head_dim]: sum of e^(score - max) times values
 };
 
 struct Kernels {
@@ -151,12 +179,12 @@ struct Kernels {
   // y += x.
   void (*add)(const float* x, int64_t n, float* y);
 
-  // scores[i] = scale * dot(q, keys[i]).
-  void (*attention_scores)(const float* q, KvView keys, float scale, float* scores);
-  // x = softmax(x), in place; n >= 1.
-  void (*softmax)(float* x, int64_t n);
-  // out[c] = Σ p[i] * values[i][c], i ascending.
-  void (*attention_mix)(const float* p, KvView values, float* out);
+  // sums[i] = softmax over scale * dot(q[i], keys) and the values it weighs, for the first n[i]
+  // positions, at most kAttentionPiece. `scores` is working memory, [kAttentionRows][piece].
+  void (*attend)(const AttentionQueries& queries, KeyView keys, KvView values, float scale,
+                 float* scores, AttentionSum* sums);
+  // Joins the sums of two pieces, the later into the earlier.
+  void (*merge_attention)(const AttentionSum& next, int64_t head_dim, AttentionSum* sum);
 
   void (*f32_to_f16)(const float* x, int64_t n, uint16_t* out);  // round to nearest even
   // scores[i] = columns whose signs agree in x and row i, less those that differ. Rows and x are

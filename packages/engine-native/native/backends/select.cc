@@ -19,8 +19,8 @@ namespace {
 #if TC_X86_KERNELS || TC_NEON_KERNELS
 #define TC_REST_OF_SET(set)                                                                  \
   set::AccumulateNeurons, set::AddNeurons, set::Quantize, set::RmsNorm, set::LayerNorm,      \
-      set::Activate, set::Add, set::AttentionScores, set::Softmax, set::AttentionMix,        \
-      set::F32ToF16, set::SignScores, set::WidenRow
+      set::Activate, set::Add, set::Attend, set::MergeAttention, set::F32ToF16,              \
+      set::SignScores, set::WidenRow
 #endif
 #if TC_X86_KERNELS
 constexpr Kernels kAvx512Vnni = {"avx512-vnni", avx512::MatmulVnni, TC_REST_OF_SET(avx512)};

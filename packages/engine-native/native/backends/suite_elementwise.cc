@@ -105,44 +105,6 @@ void CheckNorms(const Kernels& k) {
   }
 }
 
-void CheckSoftmaxOf(const Kernels& k, std::vector<float> x) {
-  const auto n = static_cast<int64_t>(x.size());
-  const double largest = static_cast<double>(*std::max_element(x.begin(), x.end()));
-  double sum = 0;
-  for (const float v : x) sum += std::exp(static_cast<double>(v) - largest);
-  std::vector<float> p = x;
-  k.softmax(p.data(), n);
-  double error = 0;
-  for (size_t i = 0; i < x.size(); ++i) {
-    const double exact = std::exp(static_cast<double>(x[i]) - largest) / sum;
-    // Relative, with the rounding of x - largest that the exponential makes bigger.
-    const double relative = 4e-6 + 1.2e-7 * std::fabs(static_cast<double>(x[i]) - largest);
-    error = std::max(error, std::fabs(static_cast<double>(p[i]) - exact) -
-                                relative * exact);
-  }
-  EXPECT_LE(error, 2e-45);  // where the result is subnormal: its last place
-}
-
-void CheckSoftmax(const Kernels& k) {
-  Random random(5);
-  for (const int64_t n : kSizes) {
-    std::vector<float> x = random.Normals(n);
-    for (float& v : x) v *= 20;
-    CheckSoftmaxOf(k, x);
-    std::fill(x.begin(), x.end(), -3e30F);
-    CheckSoftmaxOf(k, x);
-  }
-  CheckSoftmaxOf(k, random.Normals(1000000));
-  // Equal inputs give equal bits wherever they stand; -inf takes no part.
-  std::vector<float> x(37, 1.5F);
-  x[7] = -std::numeric_limits<float>::infinity();
-  k.softmax(x.data(), 37);
-  for (size_t i = 0; i < x.size(); ++i) EXPECT_TRUE(SameBits(x[i], i == 7 ? 0.0F : x[0]));
-  x[20] = std::numeric_limits<float>::quiet_NaN();
-  k.softmax(x.data(), 37);
-  for (const float v : x) EXPECT_TRUE(std::isnan(v));
-}
-
 // The 8-bit form has the reference's bits in every set.
 void CheckQuantize(const Kernels& k) {
   Random random(6);
@@ -253,7 +215,6 @@ void CheckSigns(const Kernels& k) {
 void CheckElementwise(const Kernels& kernels) {
   CheckActivate(kernels);
   CheckNorms(kernels);
-  CheckSoftmax(kernels);
   CheckQuantize(kernels);
   CheckF16(kernels);
   CheckWiden(kernels);

@@ -327,23 +327,35 @@ void BenchPrefill(const Kernels& k, const Types& types) {
   }
 }
 
+// One piece for as many queries, the values after the keys.
 void BenchAttention(const Kernels& k) {
-  const int64_t n = 4096;
+  const int64_t n = kAttentionPiece;
   for (const DType type : {DType::kF16, DType::kF32}) {
     for (const int64_t dim : {64, 128}) {
       const int64_t bytes = n * dim * BlockBytes(type);
-      const HugeBuffer memory = RandomWeights(type, bytes);
-      const KvView view{memory.data(), type, dim * BlockBytes(type), n, dim};
-      std::vector<float> q(static_cast<size_t>(dim), 0.1F), out(q.size());
-      std::vector<float> scores(static_cast<size_t>(n));
-      const double a = Best(200, [&] { k.attention_scores(q.data(), view, 0.1F, scores.data()); });
-      const double b = Best(200, [&] { k.softmax(scores.data(), n); });
-      const double c = Best(200, [&] { k.attention_mix(scores.data(), view, out.data()); });
-      const double gb = static_cast<double>(bytes) / 1e9;
-      std::printf("attention  %-4s 4096 x %3lld  scores %5.1f GB/s  softmax %4.2f ns each  "
-                  "mix %5.1f GB/s\n",
-                  DTypeName(type), static_cast<long long>(dim), gb / a,
-                  b * 1e9 / static_cast<double>(n), gb / c);
+      const HugeBuffer memory = RandomWeights(type, 2 * bytes);
+      const KeyView keys{memory.data(), type, n, dim};
+      const KvView values{memory.data() + bytes, type, dim * BlockBytes(type), n, dim};
+      const std::vector<float> query(static_cast<size_t>(dim), 0.1F);
+      std::vector<float> out(static_cast<size_t>(kAttentionRows * dim));
+      std::vector<float> scores(kAttentionRows * kAttentionPiece);
+      for (const int64_t queries : {1, 4, 8, 12}) {
+        const float* q[kAttentionRows];
+        int64_t seen[kAttentionRows];
+        AttentionSum sums[kAttentionRows];
+        for (int64_t i = 0; i < queries; ++i) {
+          q[i] = query.data();
+          seen[i] = n;
+          sums[i].mixed = out.data() + i * dim;
+        }
+        const double s = Best(500, [&] {
+          k.attend({q, seen, queries}, keys, values, 0.1F, scores.data(), sums);
+        });
+        std::printf("attention  %-4s 256 x %3lld  %2lld queries  %5.1f GB/s  %5.1f GFLOP/s\n",
+                    DTypeName(type), static_cast<long long>(dim),
+                    static_cast<long long>(queries), static_cast<double>(2 * bytes) / s / 1e9,
+                    4.0 * static_cast<double>(n * dim * queries) / s / 1e9);
+      }
     }
   }
 }

@@ -1,5 +1,6 @@
 // Keys and values of one session. Each layer says for itself where its part lives
-// and in which type; per head the positions are contiguous, so that decode streams.
+// and in which type. Per head the positions are contiguous, so that decode streams; keys lie
+// column by column in blocks of positions, so that a product with them needs no sums across lanes.
 #pragma once
 
 #include <cstdint>
@@ -28,13 +29,14 @@ class KvCache {
   // kOutOfMemory, with the numbers, before anything is allocated. type: kF16 or kF32.
   static Result<KvCache> Create(const KvShape& shape, DType type, Accountant& accountant);
 
-  // Stores one position's keys and values, each [kv_heads][head_dim].
+  // Stores one position's keys and values, each [kv_heads][head_dim]. Other positions may be
+  // written at the same time.
   void Write(int64_t layer, int64_t position, const float* k, const float* v,
              const Kernels& kernels);
 
   // The first n positions of one head.
-  KvView Keys(int64_t layer, int64_t head, int64_t n) const { return View(layer, head, n, 0); }
-  KvView Values(int64_t layer, int64_t head, int64_t n) const { return View(layer, head, n, 1); }
+  KeyView Keys(int64_t layer, int64_t head, int64_t n) const;
+  KvView Values(int64_t layer, int64_t head, int64_t n) const;
 
   // Copies the first n positions of every layer. REQUIRES: equal shapes and types.
   void CopyFrom(const KvCache& other, int64_t n);
@@ -47,10 +49,15 @@ class KvCache {
   struct Layer {
     Device device = Device::kHost;
     DType type = DType::kF16;
-    HugeBuffer memory;  // [keys, values][kv_heads][context][head_dim]
+    // Keys [kv_heads][blocks][head_dim][kKeyBlock], then values [kv_heads][context][head_dim].
+    HugeBuffer memory;
   };
-  int64_t HeadBytes(const Layer& layer) const;
-  KvView View(int64_t layer, int64_t head, int64_t n, int64_t which) const;
+  // Where a head's keys and its values begin.
+  std::byte* KeysOf(const Layer& layer, int64_t head) const;
+  std::byte* ValuesOf(const Layer& layer, int64_t head) const;
+  template <typename T, typename Convert>
+  void WriteAs(const Layer& layer, int64_t position, const float* k, const float* v,
+               Convert convert);
 
   KvShape shape_;
   std::vector<Layer> layers_;

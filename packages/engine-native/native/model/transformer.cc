@@ -7,10 +7,20 @@ namespace thermocline {
 namespace {
 
 constexpr int64_t kChunkBytes = 128 << 10;   // weights per task while decoding
-constexpr int64_t kInlineAttention = 1 << 14;  // multiply-adds too few to wake threads for
-constexpr int64_t kFirstScores = 4096;  // positions that attention scores have room for at first
+constexpr int64_t kRowsPerTask = 8;          // of a batch, in what is done row by row
+constexpr int64_t kFirstPositions = 4096;    // that attention has room for at first
 
 bool IsQuantised(const RowMatrix& matrix) { return BlockElements(matrix.type) > 1; }
+
+// Calls body(row) for each of n rows, by several threads when there are several tasks of them.
+template <typename Body>
+void ForRows(ThreadPool& pool, int64_t n, Body body) {
+  auto task = [&](int64_t chunk, int) {
+    const int64_t end = std::min(n, (chunk + 1) * kRowsPerTask);
+    for (int64_t r = chunk * kRowsPerTask; r < end; ++r) body(r);
+  };
+  pool.ParallelFor((n + kRowsPerTask - 1) / kRowsPerTask, task);
+}
 
 int64_t WidestInput(const Hyperparameters& model) {
   return std::max(model.d_model, model.heads * model.head_dim);
@@ -25,7 +35,8 @@ uint64_t Transformer::ScratchBytes(const Hyperparameters& model, int64_t max_tok
   const int64_t widest = WidestInput(model);
   const int64_t per_token = 4 * (4 * model.d_model + 2 * d_q + 2 * d_kv + model.rope_dim) + widest +
                             12 * (widest / 32 + 1);
-  return static_cast<uint64_t>(max_tokens * per_token + 4 * threads * max_context);
+  return static_cast<uint64_t>(max_tokens * per_token) +
+         CachedAttention::ScratchBytes(model, max_context, threads);
 }
 
 Result<Transformer> Transformer::Create(const Hyperparameters& model, const Weights& weights,
@@ -77,15 +88,17 @@ Status Transformer::Forward(std::span<const ForwardItem> items, const ForwardOpt
     }
   }
   rows_.clear();
+  attention_rows_.clear();
   for (size_t i = 0; i < items.size(); ++i) {
     for (size_t t = 0; t < items[i].tokens.size(); ++t) {
       rows_.push_back({static_cast<int64_t>(i), items[i].position + static_cast<int64_t>(t),
                        items[i].tokens[t]});
+      attention_rows_.push_back({items[i].cache, rows_.back().position});
     }
   }
   if (rows_.empty()) return Status::Ok();
 
-  GrowScores();
+  GrowAttention();
   Embed();
   PrepareRope();
   for (int64_t layer = 0; layer < model_.layers; ++layer) {
@@ -100,16 +113,12 @@ Status Transformer::Forward(std::span<const ForwardItem> items, const ForwardOpt
 }
 
 // A context of millions is planned for, but paid for only when a timeline gets there.
-void Transformer::GrowScores() {
+void Transformer::GrowAttention() {
   int64_t longest = 0;
   for (const Row& row : rows_) longest = std::max(longest, row.position + 1);
-  if (longest <= s_.scores_context) return;
-  int64_t grown = std::max(kFirstScores, s_.scores_context);
+  int64_t grown = kFirstPositions;
   while (grown < longest) grown *= 2;
-  grown = std::min(grown, max_context_);
-  // First the memory, which may be refused, then the word that it is there.
-  s_.scores.resize(static_cast<size_t>(pool_.n_threads() * grown));
-  s_.scores_context = grown;
+  attention_.Grow(std::min(grown, max_context_));
 }
 
 void Transformer::Embed() {
@@ -142,7 +151,6 @@ Status Transformer::Attention(std::span<const ForwardItem> items, int64_t layer,
   const LayerWeights& w = weights_.layers[static_cast<size_t>(layer)];
   const auto n_tokens = static_cast<int64_t>(rows_.size());
   const int64_t d_q = model_.heads * model_.head_dim;
-  const int64_t d_kv = model_.kv_heads * model_.head_dim;
   uint64_t* const bytes = &outcome->bytes_read[static_cast<size_t>(Tier::kCpu)];
 
   RETURN_IF_ERROR(
@@ -153,32 +161,30 @@ Status Transformer::Attention(std::span<const ForwardItem> items, int64_t layer,
   const Product products[] = {{&w.q, s_.q.data()}, {&w.k, s_.k.data()}, {&w.v, s_.v.data()}};
   Multiply(products, Prepare(s_.normed.data(), model_.d_model, n_tokens, quantised), bytes);
 
-  int64_t multiply_adds = 0;
-  for (int64_t r = 0; r < n_tokens; ++r) {
-    const Row& row = rows_[static_cast<size_t>(r)];
-    Rotate(s_.q.data() + r * d_q, model_.heads, r);
-    Rotate(s_.k.data() + r * d_kv, model_.kv_heads, r);
-    KvCache& cache = *items[static_cast<size_t>(row.item)].cache;
-    cache.Write(layer, row.position, s_.k.data() + r * d_kv, s_.v.data() + r * d_kv, kernels_);
-    const KvView view = cache.Keys(layer, 0, row.position + 1);
-    multiply_adds += view.n * d_q;
+  RotateAndCache(items, layer);
+  for (const AttentionRow& row : attention_rows_) {
+    const KvView view = row.cache->Values(layer, 0, row.position + 1);
     *bytes += static_cast<uint64_t>(2 * view.n * view.stride * model_.kv_heads);
   }
-  auto task = [&](int64_t chunk, int thread) {
-    Attend(items, layer, chunk / model_.heads, chunk % model_.heads, thread);
-  };
-  const int64_t chunks = n_tokens * model_.heads;
-  if (multiply_adds < kInlineAttention) {
-    for (int64_t chunk = 0; chunk < chunks; ++chunk) task(chunk, 0);
-  } else {
-    pool_.ParallelFor(chunks, task);
-  }
+  attention_.Run(attention_rows_, layer, s_.q.data(), s_.attended.data());
   RETURN_IF_ERROR(Observe(items, observer, layer, Stream::kAttention, d_q, s_.attended.data()));
 
   const Product output[] = {{&w.o, s_.projected.data()}};
   Multiply(output, Prepare(s_.attended.data(), d_q, n_tokens, IsQuantised(w.o.matrix)), bytes);
   kernels_.add(s_.projected.data(), n_tokens * model_.d_model, s_.residual.data());
   return Status::Ok();
+}
+
+void Transformer::RotateAndCache(std::span<const ForwardItem> items, int64_t layer) {
+  const int64_t d_kv = model_.kv_heads * model_.head_dim;
+  ForRows(pool_, static_cast<int64_t>(rows_.size()), [&](int64_t r) {
+    const Row& row = rows_[static_cast<size_t>(r)];
+    float* const k = s_.k.data() + r * d_kv;
+    Rotate(s_.q.data() + r * model_.heads * model_.head_dim, model_.heads, r);
+    Rotate(k, model_.kv_heads, r);
+    items[static_cast<size_t>(row.item)].cache->Write(layer, row.position, k,
+                                                      s_.v.data() + r * d_kv, kernels_);
+  });
 }
 
 Status Transformer::Logits(std::span<const ForwardItem> items, ForwardOutcome* outcome) {
@@ -218,14 +224,14 @@ Status Transformer::Logits(std::span<const ForwardItem> items, ForwardOutcome* o
 
 void Transformer::ApplyNorm(const Norm& norm, const float* x, int64_t n_tokens, float* out) {
   const int64_t d = model_.d_model;
-  for (int64_t t = 0; t < n_tokens; ++t) {
+  ForRows(pool_, n_tokens, [&](int64_t t) {
     if (weights_.architecture->norm == NormKind::kRms) {
       kernels_.rms_norm(x + t * d, norm.weight.data(), d, model_.norm_epsilon, out + t * d);
     } else {
       kernels_.layer_norm(x + t * d, norm.weight.data(), norm.bias.data(), d,
                           model_.norm_epsilon, out + t * d);
     }
-  }
+  });
 }
 
 Activations Transformer::Prepare(const float* x, int64_t cols, int64_t n_tokens, bool quantised) {
@@ -235,12 +241,12 @@ Activations Transformer::Prepare(const float* x, int64_t cols, int64_t n_tokens,
   a.n_tokens = n_tokens;
   a.cols = cols;
   if (!quantised) return a;
-  for (int64_t t = 0; t < n_tokens; ++t) {
+  ForRows(pool_, n_tokens, [&](int64_t t) {
     const int64_t block = t * (cols / 32);
     kernels_.quantize(x + t * cols, cols, s_.quants.data() + t * cols,
                       s_.quant_scales.data() + block, s_.quant_sums.data() + block,
                       s_.quant_firsts.data() + block);
-  }
+  });
   a.q = s_.quants.data();
   a.q_scale = s_.quant_scales.data();
   a.q_sum = s_.quant_sums.data();
@@ -302,20 +308,6 @@ void Transformer::Rotate(float* heads, int64_t n_heads, int64_t row) {
       a = rotated;
     }
   }
-}
-
-void Transformer::Attend(std::span<const ForwardItem> items, int64_t layer, int64_t r,
-                         int64_t head, int thread) {
-  const Row& row = rows_[static_cast<size_t>(r)];
-  const KvCache& cache = *items[static_cast<size_t>(row.item)].cache;
-  const int64_t kv_head = head / (model_.heads / model_.kv_heads);
-  const int64_t n = row.position + 1;
-  const int64_t offset = (r * model_.heads + head) * model_.head_dim;
-  float* const scores = s_.scores.data() + thread * s_.scores_context;
-  const float scale = 1.0F / std::sqrt(static_cast<float>(model_.head_dim));
-  kernels_.attention_scores(s_.q.data() + offset, cache.Keys(layer, kv_head, n), scale, scores);
-  kernels_.softmax(scores, n);
-  kernels_.attention_mix(scores, cache.Values(layer, kv_head, n), s_.attended.data() + offset);
 }
 
 Status Transformer::Observe(std::span<const ForwardItem> items, Observer* observer,

@@ -9,6 +9,7 @@
 
 #include "backends/kernels.h"
 #include "io/model_file.h"
+#include "model/cached_attention.h"
 #include "model/down_norms.h"
 #include "model/kv_cache.h"
 #include "model/mode.h"
@@ -78,8 +79,6 @@ class Transformer {
     std::vector<float> q, k, v;
     std::vector<float> ffn_out;
     std::vector<float> rope;                // [max_tokens][rope_dim]: cos, sin pairs
-    std::vector<float> scores;              // [threads][scores_context]
-    int64_t scores_context = 0;             // grows with the longest timeline
     std::vector<float> observed;            // [max_tokens][n_ff] when h is watched
     std::vector<float> audited, discarded;  // of an audit: [max_tokens][n_ff], [max_tokens][d_model]
     std::vector<int8_t> quants;             // [max_tokens][max width]
@@ -106,9 +105,10 @@ class Transformer {
         ffn_(ffn),
         pool_(pool),
         kernels_(kernels),
-        max_context_(max_context) {}
+        max_context_(max_context),
+        attention_(model, pool, kernels) {}
 
-  void GrowScores();
+  void GrowAttention();
   void Embed();
   void PrepareRope();
   Status Attention(std::span<const ForwardItem> items, int64_t layer, Observer* observer,
@@ -125,8 +125,8 @@ class Transformer {
   Activations Prepare(const float* x, int64_t cols, int64_t n_tokens, bool quantised);
   void Multiply(std::span<const Product> products, const Activations& x, uint64_t* bytes);
   void Rotate(float* heads, int64_t n_heads, int64_t row);
-  void Attend(std::span<const ForwardItem> items, int64_t layer, int64_t row, int64_t head,
-              int thread);
+  // Gives every new key and query its position, and keys and values their places in the caches.
+  void RotateAndCache(std::span<const ForwardItem> items, int64_t layer);
   Status Observe(std::span<const ForwardItem> items, Observer* observer, int64_t layer,
                  Stream stream, int64_t width, const float* values);
 
@@ -138,6 +138,8 @@ class Transformer {
   int64_t max_context_;
   std::vector<double> rope_frequencies_;  // [rope_dim / 2]
   std::vector<Row> rows_;
+  std::vector<AttentionRow> attention_rows_;  // the same
+  CachedAttention attention_;
   Scratch s_;
 };
 

@@ -1,4 +1,4 @@
-// Norms, activation functions, softmax and conversions. An element's bits do not depend on
+// Norms, activation functions and conversions. An element's bits do not depend on
 // its place: short ends go through the same vector operations, with the missing lanes
 // masked. Included after an instruction set's vector.h.
 #pragma once
@@ -154,33 +154,6 @@ TC_INLINE void LayerNormOf(const float* x, const float* weight, const float* bia
     const F32 v = Mul(Sub(LoadPart(x + i, n - i), mean), factor);
     StorePart(out + i, Fma(v, LoadPart(weight + i, n - i), LoadPart(bias + i, n - i)), n - i);
   }
-}
-
-TC_INLINE void SoftmaxOf(float* x, int64_t n) {
-  float largest = x[0];
-  int64_t i = 0;
-  if (n >= kLanes) {
-    F32 most = Load(x);
-    for (i = kLanes; i + kLanes <= n; i += kLanes) most = Max(most, Load(x + i));
-    largest = ReduceMax(most);
-  }
-  for (; i < n; ++i) largest = x[i] > largest ? x[i] : largest;
-
-  const F32 shift = Set(largest);
-  F32 sum = Zero();
-  for (i = 0; i + kLanes <= n; i += kLanes) {
-    const F32 e = Exp(Sub(Load(x + i), shift));
-    sum = Add(sum, e);
-    Store(x + i, e);
-  }
-  if (i < n) {
-    const F32 e = KeepFirst(Exp(Sub(LoadPart(x + i, n - i), shift)), n - i);
-    sum = Add(sum, e);
-    StorePart(x + i, e, n - i);
-  }
-  const F32 factor = Set(1.0F / ReduceAdd(sum));
-  for (i = 0; i + kLanes <= n; i += kLanes) Store(x + i, Mul(Load(x + i), factor));
-  if (i < n) StorePart(x + i, Mul(LoadPart(x + i, n - i), factor), n - i);
 }
 
 // One block of 32, its quants side by side.

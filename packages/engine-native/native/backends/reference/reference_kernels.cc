@@ -234,34 +234,43 @@ void Add(const float* x, int64_t n, float* y) {
   for (int64_t i = 0; i < n; ++i) y[i] += x[i];
 }
 
-void AttentionScores(const float* q, KvView keys, float scale, float* scores) {
-  for (int64_t i = 0; i < keys.n; ++i) {
-    const std::byte* const key = keys.data + i * keys.stride;
-    float sum = 0;
-    for (int64_t c = 0; c < keys.head_dim; ++c) sum += q[c] * Plain(keys.type, key, c);
-    scores[i] = scale * sum;
-  }
+float CachedKey(const KeyView& keys, int64_t position, int64_t c) {
+  const int64_t block = position / kKeyBlock * keys.head_dim + c;
+  return Plain(keys.type, keys.data, block * kKeyBlock + position % kKeyBlock);
 }
 
-void Softmax(float* x, int64_t n) {
-  float largest = x[0];
-  for (int64_t i = 1; i < n; ++i) largest = x[i] > largest ? x[i] : largest;
-  double sum = 0;
-  for (int64_t i = 0; i < n; ++i) {
-    x[i] = std::exp(x[i] - largest);
-    sum += x[i];
-  }
-  const auto factor = static_cast<float>(1.0 / sum);
-  for (int64_t i = 0; i < n; ++i) x[i] *= factor;
-}
-
-void AttentionMix(const float* p, KvView values, float* out) {
-  for (int64_t c = 0; c < values.head_dim; ++c) {
-    float sum = 0;
-    for (int64_t i = 0; i < values.n; ++i) {
-      sum += p[i] * Plain(values.type, values.data + i * values.stride, c);
+void Attend(const AttentionQueries& queries, KeyView keys, KvView values, float scale,
+            float* scores, AttentionSum* sums) {
+  for (int64_t r = 0; r < queries.count; ++r) {
+    const int64_t n = queries.n[r];
+    AttentionSum& sum = sums[r];
+    for (int64_t i = 0; i < n; ++i) {
+      float dot = 0;
+      for (int64_t c = 0; c < keys.head_dim; ++c) dot += queries.q[r][c] * CachedKey(keys, i, c);
+      scores[i] = scale * dot;
+      if (i == 0 || scores[i] > sum.max) sum.max = scores[i];
     }
-    out[c] = sum;
+    double total = 0;
+    for (int64_t i = 0; i < n; ++i) total += scores[i] = std::exp(scores[i] - sum.max);
+    sum.total = static_cast<float>(total);
+    for (int64_t c = 0; c < values.head_dim; ++c) {
+      float mixed = 0;
+      for (int64_t i = 0; i < n; ++i) {
+        mixed += scores[i] * Plain(values.type, values.data + i * values.stride, c);
+      }
+      sum.mixed[c] = mixed;
+    }
+  }
+}
+
+void MergeAttention(const AttentionSum& next, int64_t head_dim, AttentionSum* sum) {
+  const float max = sum->max > next.max ? sum->max : next.max;
+  const float keep = std::exp(sum->max - max);
+  const float take = std::exp(next.max - max);
+  sum->max = max;
+  sum->total = sum->total * keep + next.total * take;
+  for (int64_t c = 0; c < head_dim; ++c) {
+    sum->mixed[c] = sum->mixed[c] * keep + next.mixed[c] * take;
   }
 }
 
@@ -293,8 +302,7 @@ void WidenRow(const RowMatrix& w, int64_t row, float* out) {
 
 constexpr Kernels kReference = {
     "scalar", Matmul,  AccumulateNeurons, AddNeurons, Quantize,     RmsNorm, LayerNorm, Activate,
-    Add,      AttentionScores, Softmax,   AttentionMix, ToF16,      SignScores,
-    WidenRow,
+    Add,      Attend,  MergeAttention,    ToF16,      SignScores,   WidenRow,
 };
 
 }  // namespace

@@ -16,9 +16,9 @@ void LayerNorm(const float* x, const float* weight, const float* bias, int64_t n
                float* out);
 void Activate(ActivationFunction f, const float* gate, const float* up, int64_t n, float* h);
 void Add(const float* x, int64_t n, float* y);
-void AttentionScores(const float* q, KvView keys, float scale, float* scores);
-void Softmax(float* x, int64_t n);
-void AttentionMix(const float* p, KvView values, float* out);
+void Attend(const AttentionQueries& queries, KeyView keys, KvView values, float scale,
+            float* scores, AttentionSum* sums);
+void MergeAttention(const AttentionSum& next, int64_t head_dim, AttentionSum* sum);
 void F32ToF16(const float* x, int64_t n, uint16_t* out);
 void SignScores(const uint64_t* rows, int64_t n, int64_t words, int64_t columns, const uint64_t* x,
                 float* scores);

@@ -4,14 +4,13 @@
 
 namespace thermocline::avx512 {
 
-void AttentionScores(const float* q, KvView keys, float scale, float* scores) {
-  if (keys.type == DType::kF32) return ScoresOf<DType::kF32>(q, keys, scale, scores);
-  ScoresOf<DType::kF16>(q, keys, scale, scores);
+void Attend(const AttentionQueries& queries, KeyView keys, KvView values, float scale,
+            float* scores, AttentionSum* sums) {
+  AttendAnyType(queries, keys, values, scale, scores, sums);
 }
 
-void AttentionMix(const float* p, KvView values, float* out) {
-  if (values.type == DType::kF32) return MixOf<DType::kF32>(p, values, out);
-  MixOf<DType::kF16>(p, values, out);
+void MergeAttention(const AttentionSum& next, int64_t head_dim, AttentionSum* sum) {
+  MergeSums(next, head_dim, sum);
 }
 
 }  // namespace thermocline::avx512

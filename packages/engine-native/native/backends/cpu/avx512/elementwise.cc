@@ -24,8 +24,6 @@ void Activate(ActivationFunction f, const float* gate, const float* up, int64_t 
 
 void Add(const float* x, int64_t n, float* y) { AddTo(x, n, y); }
 
-void Softmax(float* x, int64_t n) { SoftmaxOf(x, n); }
-
 void F32ToF16(const float* x, int64_t n, uint16_t* out) { NarrowToF16(x, n, out); }
 
 void SignScores(const uint64_t* rows, int64_t n, int64_t words, int64_t columns, const uint64_t* x,
