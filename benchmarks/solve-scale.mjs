@@ -2,9 +2,11 @@
 // near the plan is to the best possible. Fails above 1 s or a gap of 0.1 %.
 //
 //   node benchmarks/solve-scale.mjs [--hardware rtx-4090-pc] [--vram GiB] [--ram GiB] [--rounds 5]
+
 import { parseArgs } from 'node:util';
+import { waitForIdle } from '@thermocline/bench';
 import { findHardware, solvePlacement } from '@thermocline/solver';
-import { waitForIdle } from './lib/machine.mjs';
+import { IDLE_WAIT_MS } from './lib/fresh-process.mjs';
 import { printTable, writeResults } from './lib/results.mjs';
 import { SHAPES, skewedProfile } from './lib/skewed-profiles.mjs';
 import { median } from './lib/statistics.mjs';
@@ -30,7 +32,7 @@ let failed = false;
 for (const shape of SHAPES) {
   const profile = skewedProfile(shape);
   for (const objective of /** @type {const} */ (['latency', 'impact'])) {
-    const load = await waitForIdle(1000 * Number(process.env['BENCHMARK_WAIT_SECONDS'] ?? 30));
+    const load = (await waitForIdle(IDLE_WAIT_MS)) ?? Number.NaN;
     const times = [];
     let plan;
     for (let round = 0; round < Number(values.rounds); round++) {
