@@ -1,0 +1,46 @@
+// Synthetic models of known shapes, written on first use into a folder that outlives the run.
+import { existsSync, mkdirSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { writePredictorSet } from '@thermocline/contracts';
+import { inspectModel } from '@thermocline/runtime';
+import { plantedPredictors, writeSyntheticModel } from '@thermocline/synth';
+
+const FOLDER = join(tmpdir(), 'thermocline-benchmark-models');
+
+/** @typedef {import('@thermocline/synth').SyntheticModelOptions} Options */
+
+/**
+ * @param {string} shape
+ * @param {Options} [options]
+ * @returns {Promise<string>} the file
+ */
+export async function shapeModel(shape, options = {}) {
+  const { type = 'Q4_0', layout = 'usual', layers, sparsity } = options;
+  const variant = [layers && `${layers}-layers`, sparsity && `sparsity-${sparsity}`];
+  const name = [shape, type, layout, ...variant].filter(Boolean).join('-');
+  const path = join(FOLDER, `${name}.gguf`);
+  if (!existsSync(path)) {
+    mkdirSync(FOLDER, { recursive: true });
+    process.stderr.write(`writing ${path}\n`);
+    await writeSyntheticModel(path, shape, options);
+  }
+  return path;
+}
+
+/**
+ * The predictors planted in such a model, beside it.
+ *
+ * @param {string} path
+ * @param {string} shape
+ * @param {Options} [options]
+ */
+export async function shapePredictors(path, shape, options = {}) {
+  const file = path.replace(/\.gguf$/, '.predictors.safetensors');
+  if (!existsSync(file)) {
+    const { info, fingerprint } = await inspectModel(path);
+    if (info === null) throw new Error(`${path} is no model`);
+    await writePredictorSet(file, plantedPredictors({ model: info, fingerprint }, shape, options));
+  }
+  return file;
+}
