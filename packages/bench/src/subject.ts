@@ -40,7 +40,7 @@ export async function describeSubject(path: string = demoModelPath()): Promise<S
       file: basename(path),
       name,
       fingerprint,
-      synthetic: told.get('thermocline.synthetic') === 'true' || name.startsWith('synthetic '),
+      synthetic: info.synthetic === true || name.startsWith('synthetic '),
       arch: info.arch,
       parameters: modelParameters(info),
       bytes: tensors.reduce((sum, { bytes }) => sum + bytes, 0),

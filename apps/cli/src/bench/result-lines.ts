@@ -55,6 +55,7 @@ export function caseTable(
     ['MB/token', ({ median }) => formatNumber(megabytes(median.bytes_per_token))],
     ['GB/s', ({ median }) => gigabytes(median.achieved_bytes_per_second)],
     ['of peak', ({ median }) => inPercent(median.peak_share)],
+    ['FFN of peak', ({ median }) => inPercent(median.ffn_peak_share)],
     ['load s', ({ median }) => seconds(median.load_ms)],
     ['load GB/s', ({ median }) => gigabytes(median.load_bytes_per_second)],
     ['memory', ({ median }) => memory(median.peak_memory_bytes)],
@@ -92,11 +93,13 @@ export function explanation({ machine, options, cases }: Benchmark): string[] {
       ? 'decode of given tokens, the same in all engines'
       : "greedy decode in each engine's own loop";
   const rounds = Math.max(0, ...cases.map((one) => one.rounds.length));
+  const { prompt_tokens: prompt } = options;
+  const prompts = prompt > 0 ? `prompts of ${formatCount(prompt)} tokens, ` : '';
   const estimated = cases.some(({ median }) => median.bytes_counted_by === 'thermocline dense');
   const cached = cases.some(({ median }) => (median.peak_share ?? 0) > 1.1);
   return [
     `${oneLine(machine.processor)}, ${machine.cores} cores, kernels ${machine.kernels}; ${peak === null ? 'bandwidth not measured' : `best measured reading ${gigabytes(peak)} GB/s`}`,
-    `Medians of ${rounds} rounds, each a process of its own; prompts of ${formatCount(options.prompt_tokens)} tokens, ${words}, ${formatCount(options.generate)} a sequence.`,
+    `Medians of ${rounds} rounds, each a process of its own; ${prompts}${words}, ${formatCount(options.generate)} a sequence.`,
     ...(estimated
       ? [
           "Peers do not say what they read: they are charged the bytes of Thermocline's dense decode.",

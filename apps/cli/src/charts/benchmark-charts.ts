@@ -37,6 +37,7 @@ export function benchmarkCharts(canvas: Canvas, benchmark: Benchmark): Chart[] {
       axis: { label: 'ms' },
       value: ({ median }) => median.ms_per_token?.p50 ?? null,
       tick: ({ median }) => median.ms_per_token?.p99 ?? null,
+      note: ({ median }) => `p99 ${formatNumber(median.ms_per_token?.p99 ?? null)}`,
     }),
   ];
   return charts.filter((one) => one !== null);

@@ -18,7 +18,7 @@ export interface Page {
   sections: readonly (readonly [heading: string, markup: string])[];
 }
 
-const POINT = 'Point at a line or a dot to read its figures.';
+const POINT = 'Point at a line, a bar or a dot to read its figures.';
 const NOTHING = 'There is nothing to draw: no layer has a figure.';
 
 /** What the window is called, and the figure that shows the same. */

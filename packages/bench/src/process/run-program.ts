@@ -68,7 +68,7 @@ export async function runProgram(
   }
 }
 
-export function throwIfAborted(signal: AbortSignal | undefined): void {
+function throwIfAborted(signal: AbortSignal | undefined): void {
   if (!signal?.aborted) return;
   const reason = 'the caller stopped the measurement';
   throw new PipelineError('ABORTED', `Stopped: ${reason}.`, { reason });
