@@ -43,6 +43,11 @@ Result<File> File::Open(const std::string& path) {
   if (S_ISDIR(info.st_mode)) return NotAFile("a folder", path);
   if (!S_ISREG(info.st_mode)) return NotAFile("a pipe or a device", path);
   file.size_ = static_cast<uint64_t>(info.st_size);
+#if defined(POSIX_FADV_RANDOM)
+  // Readers ask for all they want. What a system reads ahead of that, up to megabytes for a few
+  // bytes of a large model, only fills its cache.
+  (void)::posix_fadvise(fd, 0, 0, POSIX_FADV_RANDOM);
+#endif
   return file;
 }
 

@@ -48,7 +48,6 @@ UncachedFile::UncachedFile(const File& file, Way way)
     : file_(file),
       fallback_(way == Way::kPast ? OpenPast() : "reads were asked to go through it") {
   past_ = direct_descriptor_ >= 0;
-  if (!fallback_.empty()) ReadNothingAhead();
 }
 
 // Why it cannot be done; empty when it can.
@@ -122,18 +121,9 @@ Status UncachedFile::ReadThrough(uint64_t offset, uint64_t bytes, std::byte* buf
 }
 
 void UncachedFile::FallBack(const std::string& reason) {
-  ReadNothingAhead();
   const std::lock_guard lock(mutex_);
   past_ = false;
   if (fallback_.empty()) fallback_ = reason;
-}
-
-// What the system reads ahead for one piece would stay when that piece is let go of. Pieces are
-// large, and several are read at a time: nothing is lost.
-void UncachedFile::ReadNothingAhead() const {
-#if defined(POSIX_FADV_RANDOM)
-  (void)::posix_fadvise(file_.descriptor(), 0, 0, POSIX_FADV_RANDOM);
-#endif
 }
 
 std::string UncachedFile::fallback() const {

@@ -55,7 +55,6 @@ class UncachedFile {
   Result<const std::byte*> ReadPast(uint64_t offset, uint64_t bytes, std::byte* buffer);
   Status ReadThrough(uint64_t offset, uint64_t bytes, std::byte* buffer);
   void FallBack(const std::string& reason);
-  void ReadNothingAhead() const;
 
   const File& file_;
   int direct_descriptor_ = -1;

@@ -1,6 +1,9 @@
 #include "probe/memory_probe.h"
 
 #include <cstdlib>
+#include <cstring>
+#include <utility>
+#include <vector>
 
 #include "util/page_size.h"
 #include "util/testing.h"
@@ -64,6 +67,28 @@ TEST(HugePages, AreCountedAsTheKernelSays) {
   ASSERT_TRUE(touched.has_value());
   EXPECT_LE(*touched, buffer->size());
   EXPECT_EQ(*touched % (2 * kMiB), uint64_t{0});
+}
+
+TEST(HugePages, ThoseOfNeighboursAreNotCounted) {
+  if (Emulated()) SKIP("the maps of an emulated program are its emulator's");
+  std::vector<HugeBuffer> buffers;
+  for (int i = 0; i < 4; ++i) {
+    auto buffer = HugeBuffer::Allocate(9 * kMiB);
+    ASSERT_OK(buffer);
+    buffers.push_back(std::move(*buffer));
+  }
+  std::vector<MemoryRange> touched, untouched;
+  for (size_t i = 0; i < buffers.size(); ++i) {
+    if (i % 2 == 0) std::memset(buffers[i].data(), 1, buffers[i].size());
+    (i % 2 == 0 ? touched : untouched).push_back({buffers[i].data(), buffers[i].size()});
+  }
+  const auto none = HugePageBytes(untouched);
+  if (!none) SKIP("this system says nothing about huge pages");
+  const auto some = HugePageBytes(touched);
+  ASSERT_TRUE(some.has_value());
+  EXPECT_LE(*some, 2 * 9 * kMiB);
+  // Mappings that the system has joined are told of together.
+  EXPECT_LE(*none, *some);
 }
 
 TEST(HugePages, SmallMemoryHasNone) {

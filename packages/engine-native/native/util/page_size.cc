@@ -24,12 +24,17 @@ std::optional<uint64_t> HugePageBytes(std::span<const MemoryRange> ranges) {
   std::FILE* const file = std::fopen("/proc/self/smaps", "r");
   if (file == nullptr) return std::nullopt;
   char line[512];
-  unsigned long long from = 0, to = 0, kib = 0;
+  unsigned long long from = 0, to = 0, first = 0, second = 0, kib = 0;
   uint64_t huge = 0;
   bool found = false;
   while (std::fgets(line, sizeof line, file) != nullptr) {
     // A mapping's first line is its range; lines about it follow, all of which begin in capitals.
-    if (std::sscanf(line, "%llx-%llx ", &from, &to) == 2) continue;
+    // (Some of those begin like a number: "AnonHugePages" is A to a reader of hexadecimals.)
+    if (std::sscanf(line, "%llx-%llx ", &first, &second) == 2) {
+      from = first;
+      to = second;
+      continue;
+    }
     if (std::sscanf(line, "AnonHugePages: %llu kB", &kib) != 1) continue;
     // The system may have joined a mapping with its neighbours.
     const uint64_t ours = BytesWithin(ranges, from, to);
