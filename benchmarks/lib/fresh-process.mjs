@@ -1,7 +1,10 @@
 import { fileURLToPath } from 'node:url';
 import { runFresh } from '@thermocline/bench';
 
-/** @typedef {'agreement-worker' | 'counting-worker' | 'training-worker' | 'torch_training'} Worker */
+/**
+ * @typedef {'agreement-worker' | 'counting-worker' | 'load-worker' | 'training-worker'
+ *   | 'torch_training'} Worker
+ */
 
 /** How long a scenario waits for an idle machine, ms. */
 export const IDLE_WAIT_MS = 1000 * Number(process.env['BENCHMARK_WAIT_SECONDS'] ?? 30);
