@@ -58,7 +58,7 @@ TEST(KQuants, BytesInFilesAndInMemory) {
   EXPECT_EQ(FileRowBytes(DType::kQ6_K, 512), 2 * 210);
   EXPECT_EQ(RowBytes(DType::kQ6_K, 512), 2 * 210);
   for (const DType type : kKQuants) {
-    EXPECT_EQ(NeuronMatrixBytes(type, 512, 96), 2 * 96 * SuperblockBytes(type));
+    EXPECT_EQ(NeuronMatrixBytes(type, NeuronScales::kShared, 512, 96), 2 * 96 * SuperblockBytes(type));
   }
 }
 
@@ -84,7 +84,7 @@ TEST(KQuants, NeuronsKeepEveryWeight) {
   suite::Random random(3);
   for (const DType type : kKQuants) {
     for (const int64_t d_model : {32, 96, 288}) {
-      const suite::Neurons w(type, 512, d_model, random);  // in pieces of uneven size
+      const suite::Neurons w(type, NeuronScales::kShared, 512, d_model, random);  // in pieces of uneven size
       std::vector<float> h(512, 0.0F);
       for (int64_t i = 0; i < 20; ++i) {
         const auto j = static_cast<uint32_t>(random.Below(512));

@@ -33,20 +33,36 @@ struct RowMatrix {
   int64_t row_bytes = 0;  // distance between rows
 };
 
-// The down matrix, one row of d_model values per neuron, so that a neuron that
-// does not fire is not read. F32, F16, BF16: plain rows. Quantised files share a
-// scale among 32 neurons per output, so 32 neurons form a group, stored losslessly as
-// [32 rows of quants][cols F16 scales]; Q8_0 rows are cols int8, Q4_0 rows are
-// cols/2 bytes (per 32 columns 16 bytes: low nibble column c, high nibble column c+16).
+// The down matrix, one row of d_model values per neuron, so that a neuron that does not fire is
+// not read. F32, F16, BF16: plain rows. Quantised, there are two kinds (neuron_layout.h makes both):
+//
+// Shared scales (group_bytes != 0). 32 neurons form a group that shares one scale per column, as
+// files in the usual layout have it: [32 rows of quants][cols F16 scales].
+// Own scales (group_bytes == 0). A row is its quants, then cols/32 F16 scales of 32 columns each.
+//
+// Quants of a row are chunks of 64 bytes, 128 columns of Q4_0 or 64 of Q8_0, and after them units of
+// 16 bytes, 32 or 16 columns, for the rest. Kernels take two rows word by word, so the words of a
+// chunk are arranged to give vectors of neighbouring columns: word 8 L + 4 half + p of a chunk, with
+// L and p below 4, holds the columns 4 L + p + 16 s, for Q4_0 in nibbles from the lowest with
+// s = 4 half + 0 .. 3, offset by 8, and for Q8_0 in its bytes with s = 2 half + 0, 1. Word
+// 4 half + p of a unit holds for Q4_0 the columns 8 half + p + {0, 16, 4, 20}, for Q8_0 the columns
+// 8 half + p + {0, 4}.
 struct NeuronMatrix {
   const std::byte* data = nullptr;
   DType type = DType::kF32;
-  int64_t rows = 0;         // neurons; a multiple of 32 for quantised types
+  int64_t rows = 0;         // neurons; a multiple of 32 with shared scales
   int64_t cols = 0;         // d_model; a multiple of 32 for quantised types
-  int64_t row_bytes = 0;    // distance between rows (of quants, for quantised types)
-  int64_t group_bytes = 0;  // distance between groups of 32; 0 for plain types
+  int64_t row_bytes = 0;    // distance between rows
+  int64_t group_bytes = 0;  // distance between groups of 32; 0: no scales are shared
   int64_t super_bytes = 0;  // distance between superblocks of 256; K-quants only
 };
+
+// Columns of a NeuronMatrix are computed in multiples of this, but for the last of them.
+constexpr int64_t kNeuronColumns = 128;
+
+// Quantised rows are added up in integers, set by set: rows [s * n, (s + 1) * n), n being as below.
+constexpr int64_t kSharedScaleSet = 32;
+constexpr int64_t kOwnScaleSet = 128;
 
 // Which rows of a RowMatrix: a list, or when list is null the range
 // [begin, begin + count).
@@ -147,15 +163,20 @@ struct Kernels {
   void (*matmul)(const RowMatrix& w, RowSet rows, const Activations& x, float* y,
                  int64_t y_stride);
 
-  // One token: y[c] = fma(h[positions[i]], W[rows[i]][c], y[c]) for i in list order, for c in
-  // [0, cols). A list with or without entries whose h is 0 gives the same bits; they are read
-  // all the same where they stand, which is what dense computing is. Quantised W: of the entries
-  // with h != 0, consecutive ones of one group, all distinct, are summed first, then scaled once.
-  // Weights are taken to be finite.
+  // One token: y[c] = y[c] + Σ h[positions[i]] * W[rows[i]][c] for c in [0, cols), in list order.
+  // A list with or without entries whose h is 0 gives the same bits; they are read all the same
+  // where they stand, which is what dense computing is. Weights are taken to be finite.
+  // Plain W: each entry is one fma. K-quants: groups of 32, in F32. Q8_0 and Q4_0: of the entries with h != 0, consecutive ones of one
+  // set, all distinct, are summed first, in integers and so exactly: factors f, which are h, or
+  // h * scale where neurons have their own, become F = round-half-even(f / s) in 16 bits, at most
+  // 32767, s being 2^-14 times the power of two that the set's largest |f| (own scales: of these 32
+  // columns) is in, at least 2^-126. The sum of F times quant is made a float and added by one
+  // fma, times s, or with shared scales times s * scale. So sets have the same bits on all sets of
+  // kernels. Anything not finite among the factors gives NaN.
   void (*accumulate_neurons)(const NeuronMatrix& w, NeuronList list, const float* h, float* y);
 
-  // Several tokens, columns [col_begin, col_end), multiples of 32 or the end: per token the same
-  // sum as accumulate_neurons started from zero, then added once to y[t * y_stride + c].
+  // Several tokens, columns [col_begin, col_end), multiples of kNeuronColumns or the end: per token
+  // the same sum as accumulate_neurons started from zero, then added once to y[t * y_stride + c].
   void (*add_neurons)(const NeuronMatrix& w, NeuronList list, const float* h, int64_t h_stride,
                       int64_t n_tokens, int64_t col_begin, int64_t col_end, float* y,
                       int64_t y_stride);

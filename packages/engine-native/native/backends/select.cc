@@ -18,17 +18,20 @@ namespace {
 
 #if TC_X86_KERNELS || TC_NEON_KERNELS
 #define TC_REST_OF_SET(set)                                                                  \
-  set::AccumulateNeurons, set::AddNeurons, set::Quantize, set::RmsNorm, set::LayerNorm,      \
-      set::Activate, set::Add, set::Attend, set::MergeAttention, set::F32ToF16,              \
-      set::SignScores, set::WidenRow
+  set::Quantize, set::RmsNorm, set::LayerNorm, set::Activate, set::Add, set::Attend,          \
+      set::MergeAttention, set::F32ToF16, set::SignScores, set::WidenRow
 #endif
 #if TC_X86_KERNELS
-constexpr Kernels kAvx512Vnni = {"avx512-vnni", avx512::MatmulVnni, TC_REST_OF_SET(avx512)};
-constexpr Kernels kAvx512 = {"avx512", avx512::Matmul, TC_REST_OF_SET(avx512)};
-constexpr Kernels kAvx2 = {"avx2", avx2::Matmul, TC_REST_OF_SET(avx2)};
+constexpr Kernels kAvx512Vnni = {"avx512-vnni", avx512::MatmulVnni, avx512::AccumulateNeuronsVnni,
+                                  avx512::AddNeuronsVnni, TC_REST_OF_SET(avx512)};
+constexpr Kernels kAvx512 = {"avx512", avx512::Matmul, avx512::AccumulateNeurons, avx512::AddNeurons,
+                              TC_REST_OF_SET(avx512)};
+constexpr Kernels kAvx2 = {"avx2", avx2::Matmul, avx2::AccumulateNeurons, avx2::AddNeurons,
+                              TC_REST_OF_SET(avx2)};
 #endif
 #if TC_NEON_KERNELS
-constexpr Kernels kNeon = {"neon", neon::Matmul, TC_REST_OF_SET(neon)};
+constexpr Kernels kNeon = {"neon", neon::Matmul, neon::AccumulateNeurons, neon::AddNeurons,
+                              TC_REST_OF_SET(neon)};
 #endif
 
 struct Entry {

@@ -9,6 +9,7 @@
 
 #include "backends/kernels.h"
 #include "backends/layout.h"
+#include "backends/neuron_layout.h"
 #include "backends/suite_k_quants.h"
 #include "util/f16.h"
 
@@ -105,26 +106,51 @@ struct Rows {
   }
 };
 
-// A NeuronMatrix, packed from a [d_model][n_ff] tensor in pieces of uneven size.
+// A NeuronMatrix, packed from a tensor in pieces of uneven size: with shared scales from
+// [d_model][n_ff], with own ones from [n_ff][d_model].
 struct Neurons {
   std::vector<std::byte> file, packed;
   NeuronMatrix matrix;
-  int64_t n_ff;
+  NeuronScales scales;
 
-  Neurons(DType type, int64_t n_ff_, int64_t d_model, Random& random)
-      : file(FileRows(type, d_model, n_ff_, random)),
-        packed(static_cast<size_t>(NeuronMatrixBytes(type, n_ff_, d_model))),
-        matrix(MakeNeuronMatrix(type, n_ff_, d_model, packed.data())),
-        n_ff(n_ff_) {
+  Neurons(DType type, NeuronScales scales_, int64_t n_ff, int64_t d_model, Random& random)
+      : packed(static_cast<size_t>(NeuronMatrixBytes(type, scales_, n_ff, d_model))),
+        matrix(MakeNeuronMatrix(type, scales_, n_ff, d_model, packed.data())),
+        scales(scales_) {
+    if (scales == NeuronScales::kOwn) {
+      file = FileRows(type, n_ff, d_model, random);
+      for (int64_t row = 0; row < n_ff;) {
+        const int64_t n = std::min<int64_t>(n_ff - row, 1 + random.Below(70));
+        PackNeuronRows(type, file.data() + row * FileRowBytes(type, d_model), n, d_model,
+                       packed.data() + row * matrix.row_bytes);
+        row += n;
+      }
+      return;
+    }
+    file = FileRows(type, d_model, n_ff, random);
+    const int64_t unit = BlockElements(type) == 1 ? 1 : kNeuronColumns;
     for (int64_t row = 0; row < d_model;) {
-      const int64_t n = std::min<int64_t>(d_model - row, 1 + random.Below(70));
+      const int64_t n = std::min<int64_t>(d_model - row, unit * (1 + random.Below(70)));
       PackNeurons(type, file.data() + row * FileRowBytes(type, n_ff), row, n, n_ff, nullptr, matrix,
                   packed.data());
       row += n;
     }
   }
   double At(int64_t neuron, int64_t col) const {
-    return FileElement(matrix.type, file.data(), n_ff, col, neuron);
+    return scales == NeuronScales::kOwn
+               ? FileElement(matrix.type, file.data(), matrix.cols, neuron, col)
+               : FileElement(matrix.type, file.data(), matrix.rows, col, neuron);
+  }
+  // The scale of a quantised weight.
+  double ScaleAt(int64_t neuron, int64_t col) const {
+    const bool own = scales == NeuronScales::kOwn;
+    const int64_t row = own ? neuron : col, at = own ? col : neuron;
+    const int64_t cols = own ? matrix.cols : matrix.rows;
+    uint16_t half;
+    std::memcpy(&half,
+                file.data() + row * RowBytes(matrix.type, cols) + at / 32 * BlockBytes(matrix.type),
+                sizeof half);
+    return static_cast<double>(F16ToF32(half));
   }
 };
 

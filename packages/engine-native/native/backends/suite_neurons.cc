@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <vector>
 
 #include "backends/backend_suite.h"
@@ -50,6 +51,24 @@ bool Same(const std::vector<float>& a, const std::vector<float>& b) {
   return a.size() == b.size() && std::equal(a.begin(), a.end(), b.begin(), SameBits);
 }
 
+// Blocks of K-quants always lie across neurons.
+bool HasOwnScales(DType type) { return BlockElements(type) != 1 && !IsKQuant(type); }
+
+// Rounding in F32, and what factors of 16 bits may lose: a step, 2^-14 of the largest, for each.
+double Tolerance(const Neurons& w, const List& list, const float* h, int64_t c, double terms) {
+  const double rounding = 3e-6 * terms + 1e-30;
+  if (!HasOwnScales(w.matrix.type)) return rounding;
+  const bool own = w.scales == NeuronScales::kOwn;
+  double largest = 0, quants = 0;
+  for (size_t i = 0; i < list.rows.size(); ++i) {
+    const double scale = std::fabs(w.ScaleAt(list.rows[i], c));
+    const double factor = std::fabs(static_cast<double>(h[list.positions[i]]));
+    largest = std::max(largest, own ? factor * scale : factor);
+    quants += std::fabs(w.At(list.rows[i], c)) / (own && scale > 0 ? scale : 1.0);
+  }
+  return rounding + std::max(0x1p-14 * largest, 0x1p-126) * quants;
+}
+
 void CheckValues(const Neurons& w, const List& list, const float* h, const float* before,
                  const float* y) {
   for (int64_t c = 0; c < w.matrix.cols; ++c) {
@@ -60,8 +79,17 @@ void CheckValues(const Neurons& w, const List& list, const float* h, const float
       sum += term;
       terms += std::fabs(term);
     }
-    EXPECT_NEAR(y[c], sum, 3e-6 * terms + 1e-30);
+    EXPECT_NEAR(y[c], sum, Tolerance(w, list, h, c, terms));
   }
+}
+
+// Quantised sums are the same in every set of kernels, bit for bit.
+void CheckAgainstReference(const Neurons& w, const List& list, const float* h,
+                           const std::vector<float>& before, const std::vector<float>& y) {
+  if (!HasOwnScales(w.matrix.type)) return;
+  std::vector<float> expected = before;
+  ReferenceKernels().accumulate_neurons(w.matrix, list.view(), h, expected.data());
+  EXPECT_TRUE(Same(y, expected));
 }
 
 void CheckList(const Kernels& kernels, const Neurons& w, const List& list,
@@ -73,6 +101,7 @@ void CheckList(const Kernels& kernels, const Neurons& w, const List& list,
   std::vector<float> y = before;
   kernels.accumulate_neurons(w.matrix, list.view(), h.data(), y.data());
   CheckValues(w, list, h.data(), before.data(), y.data());
+  CheckAgainstReference(w, list, h.data(), before, y);
   std::vector<float> again = before;
   kernels.accumulate_neurons(w.matrix, Firing(list, h.data()).view(), h.data(), again.data());
   EXPECT_TRUE(Same(y, again));
@@ -95,7 +124,7 @@ void CheckList(const Kernels& kernels, const Neurons& w, const List& list,
   // In column pieces, and in two groups of tokens.
   batch = batch_before;
   for (int64_t c = 0; c < cols;) {
-    const int64_t end = std::min(cols, c + 32 * (1 + random.Below(4)));
+    const int64_t end = std::min(cols, c + kNeuronColumns * (1 + random.Below(4)));
     const int64_t first = random.Below(tokens + 1);
     kernels.add_neurons(w.matrix, list.view(), h.data(), h_stride, first, c, end, batch.data(),
                         y_stride);
@@ -106,10 +135,10 @@ void CheckList(const Kernels& kernels, const Neurons& w, const List& list,
   EXPECT_TRUE(Same(batch, expected));
 }
 
-void CheckShape(const Kernels& kernels, DType type, int64_t n, int64_t cols, int64_t tokens,
-                double silent) {
+void CheckShape(const Kernels& kernels, DType type, NeuronScales scales, int64_t n, int64_t cols,
+                int64_t tokens, double silent) {
   Random random(static_cast<uint32_t>(n * 131 + cols * 7 + tokens));
-  const Neurons w(type, n, cols, random);
+  const Neurons w(type, scales, n, cols, random);
   std::vector<uint32_t> position_of(static_cast<size_t>(n));
   for (size_t i = 0; i < position_of.size(); ++i) position_of[i] = static_cast<uint32_t>(i);
   for (size_t i = position_of.size(); i > 1; --i) {
@@ -132,21 +161,56 @@ void CheckShape(const Kernels& kernels, DType type, int64_t n, int64_t cols, int
   }
 }
 
+void CheckScales(const Kernels& kernels, DType type, NeuronScales scales) {
+  const bool quantized = BlockElements(type) != 1;
+  const bool super = IsKQuant(type);  // neurons by 256
+  for (const int64_t cols : {1, 3, 17, 32, 64, 96, 100, 128, 160, 288, 352}) {
+    if (quantized && cols % 32 != 0) continue;
+    CheckShape(kernels, type, scales, super ? 256 : 96, cols, 1 + cols % 9, 0.5);
+  }
+  for (const int64_t tokens : {1, 2, 3, 4, 5, 6, 7, 8, 9, 35}) {
+    CheckShape(kernels, type, scales, super ? 256 : 64, 96, tokens, 0.7);
+  }
+  CheckShape(kernels, type, scales, super ? 512 : 320, 128, 3, 0.9);
+  CheckShape(kernels, type, scales, super ? 256 : 64, 1184, 2, 0.0);
+}
+
+// What is not finite shows in every column, and values of any size keep their digits.
+void CheckExtremes(const Kernels& kernels, DType type, NeuronScales scales) {
+  Random random(5);
+  const Neurons w(type, scales, 64, 160, random);
+  List list;
+  for (uint32_t i = 0; i < 64; ++i) {
+    list.rows.push_back(i);
+    list.positions.push_back(i);
+  }
+  for (const float size : {1e-40F, 1e-30F, 1e-10F, 1e10F, 1e28F}) {
+    std::vector<float> h = random.Normals(64);
+    for (float& value : h) value *= size;
+    const std::vector<float> before(160, 0.0F);
+    std::vector<float> y = before;
+    kernels.accumulate_neurons(w.matrix, list.view(), h.data(), y.data());
+    CheckValues(w, list, h.data(), before.data(), y.data());
+    CheckAgainstReference(w, list, h.data(), before, y);
+  }
+  for (const float bad : {std::numeric_limits<float>::quiet_NaN(),
+                          std::numeric_limits<float>::infinity()}) {
+    std::vector<float> h = random.Normals(64), y(160, 0.0F);
+    h[37] = bad;
+    kernels.accumulate_neurons(w.matrix, list.view(), h.data(), y.data());
+    EXPECT_TRUE(std::none_of(y.begin(), y.end(), [](float v) { return std::isfinite(v); }));
+  }
+}
+
 }  // namespace
 
 void CheckNeurons(const Kernels& kernels) {
   for (const DType type : suite::kTypes) {
-    const bool quantized = BlockElements(type) != 1;
-    const bool super = IsKQuant(type);  // neurons by 256
-    for (const int64_t cols : {1, 3, 17, 32, 64, 96, 100, 160, 288, 352}) {
-      if (quantized && cols % 32 != 0) continue;
-      CheckShape(kernels, type, super ? 256 : 96, cols, 1 + cols % 9, 0.5);
-    }
-    for (const int64_t tokens : {1, 2, 3, 4, 5, 6, 7, 8, 9, 32}) {
-      CheckShape(kernels, type, super ? 256 : 64, 96, tokens, 0.7);
-    }
-    CheckShape(kernels, type, super ? 512 : 320, 128, 3, 0.9);
-    CheckShape(kernels, type, super ? 256 : 64, 1024, 2, 0.0);
+    CheckScales(kernels, type, NeuronScales::kShared);
+    if (!HasOwnScales(type)) continue;
+    CheckScales(kernels, type, NeuronScales::kOwn);
+    CheckExtremes(kernels, type, NeuronScales::kShared);
+    CheckExtremes(kernels, type, NeuronScales::kOwn);
   }
 }
 

@@ -14,6 +14,7 @@
 
 #include "backends/kernels.h"
 #include "backends/layout.h"
+#include "backends/neuron_layout.h"
 #include "util/cpu_features.h"
 #include "util/f16.h"
 #include "util/huge_buffer.h"
@@ -217,41 +218,79 @@ void BenchSparse(const Kernels& k, const Roof& roof, const Types& types) {
   }
 }
 
+const char* ScalesName(NeuronScales scales) {
+  return scales == NeuronScales::kOwn ? "own   " : "shared";
+}
+
+// Bytes of a list's rows, and of the scales that its groups share.
+int64_t BytesOf(const NeuronMatrix& w, const std::vector<uint32_t>& list) {
+  int64_t bytes = static_cast<int64_t>(list.size()) * w.row_bytes;
+  if (w.group_bytes == 0) return bytes;
+  for (size_t i = 0; i < list.size(); ++i) {
+    if (i == 0 || list[i] / 32 != list[i - 1] / 32) bytes += 2 * w.cols;
+  }
+  return bytes;
+}
+
 // The down matrix: all neurons and one in ten.
-void BenchNeurons(const Kernels& k, const Roof& roof, const Types& types) {
+void BenchNeurons(const Kernels& k, const Roof& roof, const Types& types, int64_t working_set) {
   for (const DType type : types) {
-    const int64_t cols = 4096;
-    const int64_t neurons =
-        kWorkingSet / (NeuronMatrixBytes(type, 32, cols) / 32) / 32 * 32;
-    const HugeBuffer memory = RandomWeights(type, NeuronMatrixBytes(type, neurons, cols));
-    const NeuronMatrix w = MakeNeuronMatrix(type, neurons, cols, memory.data());
-    const std::vector<float> h(static_cast<size_t>(neurons), 0.001F);
-    for (const bool sparse : {false, true}) {
-      std::vector<uint32_t> list;
-      if (sparse) {
-        list = TenPercent(neurons);
-      } else {
-        for (int64_t i = 0; i < neurons; ++i) list.push_back(static_cast<uint32_t>(i));
-      }
-      const auto count = static_cast<int64_t>(list.size());
-      // Quants only: how many scales are read depends on the groups that fire.
-      const double bytes = static_cast<double>(count * w.row_bytes);
-      for (const int threads : {1, 2}) {
-        ThreadPool pool(threads);
-        const int64_t lanes = 8;
-        std::vector<std::vector<float>> y(static_cast<size_t>(lanes));
-        for (auto& lane : y) lane.resize(static_cast<size_t>(cols));
-        auto body = [&](int64_t lane, int) {
-          const int64_t begin = lane * count / lanes, end = (lane + 1) * count / lanes;
-          k.accumulate_neurons(w, {list.data() + begin, list.data() + begin, end - begin},
-                               h.data(), y[static_cast<size_t>(lane)].data());
-        };
-        const double s = Best(6, [&] { pool.ParallelFor(lanes, body); });
-        std::printf("neurons %s  %-4s  %d thread%s  %6.1f GB/s  %3.0f %% of reading\n",
-                    sparse ? "10 %" : "all ", DTypeName(type), threads, threads == 1 ? " " : "s",
-                    bytes / s / 1e9, 100 * bytes / s / 1e9 / roof.of(threads));
+    for (const NeuronScales scales : {NeuronScales::kShared, NeuronScales::kOwn}) {
+      if (BlockElements(type) == 1 && scales == NeuronScales::kOwn) continue;
+      const int64_t cols = 4096;
+      const int64_t neurons = std::max<int64_t>(
+          1, working_set / NeuronMatrixBytes(type, scales, 32, cols)) * 32;
+      const HugeBuffer memory =
+          RandomWeights(type, NeuronMatrixBytes(type, scales, neurons, cols));
+      const NeuronMatrix w = MakeNeuronMatrix(type, scales, neurons, cols, memory.data());
+      const std::vector<float> h(static_cast<size_t>(neurons), 0.001F);
+      for (const bool sparse : {false, true}) {
+        std::vector<uint32_t> list;
+        if (sparse) {
+          list = TenPercent(neurons);
+        } else {
+          for (int64_t i = 0; i < neurons; ++i) list.push_back(static_cast<uint32_t>(i));
+        }
+        const auto count = static_cast<int64_t>(list.size());
+        const auto bytes = static_cast<double>(BytesOf(w, list));
+        for (const int threads : {1, 2}) {
+          ThreadPool pool(threads);
+          const int64_t lanes = 8;
+          std::vector<std::vector<float>> y(static_cast<size_t>(lanes));
+          for (auto& lane : y) lane.resize(static_cast<size_t>(cols));
+          auto body = [&](int64_t lane, int) {
+            const int64_t begin = lane * count / lanes, end = (lane + 1) * count / lanes;
+            k.accumulate_neurons(w, {list.data() + begin, list.data() + begin, end - begin},
+                                 h.data(), y[static_cast<size_t>(lane)].data());
+          };
+          const double s = Best(6, [&] { pool.ParallelFor(lanes, body); });
+          std::printf("neurons %s  %-4s  %s  %d thread%s  %6.1f GB/s  %3.0f %% of reading\n",
+                      sparse ? "10 %" : "all ", DTypeName(type), ScalesName(scales), threads,
+                      threads == 1 ? " " : "s", bytes / s / 1e9,
+                      100 * bytes / s / 1e9 / roof.of(threads));
+        }
       }
     }
+  }
+}
+
+// Making the down matrix from the bytes of a file.
+void BenchPack(const Types& types) {
+  const int64_t n_ff = 14336, rows = 512;
+  for (const DType type : types) {
+    const HugeBuffer file = RandomWeights(type, RowBytes(type, n_ff) * rows);
+    HugeBuffer out = RandomWeights(type, NeuronMatrixBytes(type, NeuronScales::kShared, n_ff, rows));
+    const NeuronMatrix shape =
+        MakeNeuronMatrix(type, NeuronScales::kShared, n_ff, rows, out.data());
+    const double s = Best(6, [&] {
+      PackNeurons(type, file.data(), 0, rows, n_ff, nullptr, shape, out.data());
+    });
+    HugeBuffer own = RandomWeights(type, RowBytes(type, n_ff) * rows);
+    const double t =
+        Best(6, [&] { PackNeuronRows(type, file.data(), rows, n_ff, own.data()); });
+    const auto bytes = static_cast<double>(RowBytes(type, n_ff) * rows);
+    std::printf("pack  %-4s  %lld x 14336  1 thread   shared %5.2f GB/s  own %5.2f GB/s\n",
+                DTypeName(type), static_cast<long long>(rows), bytes / s / 1e9, bytes / t / 1e9);
   }
 }
 
@@ -303,10 +342,12 @@ void BenchPrefill(const Kernels& k, const Types& types) {
   for (const DType type : types) {
     const HugeBuffer memory = RandomWeights(type, RowBytes(type, n) * n);
     const RowMatrix w{memory.data(), type, n, n, RowBytes(type, n)};
-    const NeuronMatrix down = MakeNeuronMatrix(type, n, n, nullptr);
-    const HugeBuffer down_memory = RandomWeights(type, NeuronMatrixBytes(type, n, n));
-    NeuronMatrix down_w = down;
-    down_w.data = down_memory.data();
+    // Memory for either kind: shared scales take as many bytes as own ones.
+    const HugeBuffer down_memory =
+        RandomWeights(type, NeuronMatrixBytes(type, NeuronScales::kShared, n, n));
+    const auto down = [&](NeuronScales scales) {
+      return MakeNeuronMatrix(type, scales, n, n, down_memory.data());
+    };
     std::vector<uint32_t> list(static_cast<size_t>(n));
     for (size_t i = 0; i < list.size(); ++i) list[i] = static_cast<uint32_t>(i);
     for (const int64_t tokens : {8, 64, 512}) {
@@ -315,14 +356,19 @@ void BenchPrefill(const Kernels& k, const Types& types) {
       const double flop = 2.0 * static_cast<double>(n * n * tokens);
       const double s =
           Best(tokens > 64 ? 3 : 6, [&] { k.matmul(w, {nullptr, 0, n}, x.view, y.data(), n); });
-      const double t = Best(tokens > 64 ? 3 : 6, [&] {
-        k.add_neurons(down_w, {list.data(), list.data(), n}, x.x.data(), n, tokens, 0, n, y.data(),
-                      n);
-      });
+      const auto add = [&](NeuronScales scales) {
+        return Best(tokens > 64 ? 3 : 6, [&] {
+          k.add_neurons(down(scales), {list.data(), list.data(), n}, x.x.data(), n, tokens, 0, n,
+                        y.data(), n);
+        });
+      };
+      const double t = add(NeuronScales::kShared);
+      const double u = BlockElements(type) == 1 ? t : add(NeuronScales::kOwn);
       std::printf("prefill  %-4s 4096 x 4096 x %3lld  1 thread  matmul %5.0f GFLOP/s %3.0f %%  "
-                  "neurons %5.0f GFLOP/s %3.0f %%\n",
+                  "neurons %5.0f GFLOP/s %3.0f %%  own %5.0f %3.0f %%\n",
                   DTypeName(type), static_cast<long long>(tokens), flop / s / 1e9,
-                  100 * flop / s / 1e9 / peak, flop / t / 1e9, 100 * flop / t / 1e9 / peak);
+                  100 * flop / s / 1e9 / peak, flop / t / 1e9, 100 * flop / t / 1e9 / peak,
+                  flop / u / 1e9, 100 * flop / u / 1e9 / peak);
     }
   }
 }
@@ -375,12 +421,16 @@ int Run(const std::string& set, const std::string& only, const std::string& type
     if (type.empty() || type == DTypeName(t)) types.push_back(t);
   }
   Roof roof;
-  if (wanted("read") || wanted("decode") || wanted("sparse") || wanted("neurons")) {
+  if (wanted("read") || wanted("decode") || wanted("sparse") ||
+      wanted("neurons") || wanted("neurons-cached")) {
     roof = MeasureRead();
   }
   if (wanted("decode")) BenchDecode(*k, roof, types);
   if (wanted("sparse")) BenchSparse(*k, roof, types);
-  if (wanted("neurons")) BenchNeurons(*k, roof, types);
+  if (wanted("neurons")) BenchNeurons(*k, roof, types, kWorkingSet);
+  // What the arithmetic alone can do, in the second cache.
+  if (wanted("neurons-cached")) BenchNeurons(*k, roof, types, 512 << 10);
+  if (wanted("pack")) BenchPack(types);
   if (wanted("prefill")) BenchPrefill(*k, types);
   if (wanted("attention")) BenchAttention(*k);
   return 0;

@@ -221,6 +221,18 @@ TC_INLINE void WidenPlain(const std::byte* row, int64_t n, float* out) {
 }
 
 template <DType T>
+constexpr int64_t kQuantBlockBytes = T == DType::kQ8_0 ? 32 : 16;
+
+template <DType T>
+TC_INLINE void LoadQuants(const std::byte* p, F32 (&v)[kBlockVectors]) {
+  if constexpr (T == DType::kQ8_0) {
+    LoadQ8(p, v);
+  } else {
+    LoadQ4(p, v);
+  }
+}
+
+template <DType T>
 TC_INLINE void WidenQuants(const std::byte* panel, int64_t n, float* out) {
   constexpr int64_t kWord = 4, kBytes = kQuantBlockBytes<T>;
   for (int64_t left = n / kBlock; left > 0; left -= kPanel) {
@@ -233,7 +245,7 @@ TC_INLINE void WidenQuants(const std::byte* panel, int64_t n, float* out) {
         __builtin_memcpy(block + v * kWord, words + (v * lanes + lane) * kWord, kWord);
       }
       F32 v[kBlockVectors];
-      LoadQuants<T>(block, 0, v);
+      LoadQuants<T>(block, v);
       const F32 scale = SetF16(panel + 2 * lane);
       TC_UNROLL
       for (int i = 0; i < kBlockVectors; ++i) Store(out + i * kLanes, Mul(scale, v[i]));

@@ -1,14 +1,12 @@
-// Adding up rows of the down matrix. Every column is one chain of fused multiply-adds over
-// the list in order: how many neurons pass in one sweep, or tokens in one tile, changes
-// nothing. Included after an instruction set's vector.h.
+// Adding up plain rows of the down matrix for one token. Every column is one chain of fused
+// multiply-adds over the list in order: how many neurons pass in one sweep changes nothing.
+// Included after an instruction set's vector.h.
 #pragma once
 
 #include "backends/cpu/matmul_plain.h"
 
 namespace thermocline {
 namespace {
-
-// --- one token, plain types -----------------------------------------------------------------
 
 // The next entries of a list, at most `limit` of them. Zeros are not passed over: what dense
 // computing costs should show.
@@ -86,134 +84,6 @@ void AccumulatePlain(const NeuronMatrix& w, const NeuronList& list, const float*
     at += 2;
   }
   if ((n & 1) != 0) SweepPlain<T, 1>(w, rows + at, factors + at, nullptr, 0, y);
-}
-
-// --- one token, quantised types -------------------------------------------------------------
-
-template <DType T>
-constexpr int64_t kQuantBlockBytes = T == DType::kQ8_0 ? 32 : 16;
-
-template <DType T>
-TC_INLINE void LoadQuants(const std::byte* row, int64_t c, F32 (&v)[kBlockVectors]) {
-  if constexpr (T == DType::kQ8_0) {
-    LoadQ8(row + c, v);
-  } else {
-    LoadQ4(row + c / 2, v);
-  }
-}
-
-// Consecutive neurons of one group.
-struct NeuronRun {
-  int64_t group = -1;
-  int count = 0;
-  const std::byte* data[kBlock];
-  float h[kBlock];
-};
-
-// Whether no group is met again after another: then leaving out silent neurons cannot join
-// two runs of one group.
-TC_INLINE bool GroupsAscend(const NeuronList& list) {
-  for (int64_t i = 1; i < list.count; ++i) {
-    if (list.rows[i] / kBlock < list.rows[i - 1] / kBlock) return false;
-  }
-  return true;
-}
-
-// Takes the next run off the list. Entries with h == 0 are passed over where they would part a
-// group's run in two.
-TC_INLINE void TakeRun(const NeuronMatrix& w, const NeuronList& list, bool ascending,
-                       const float* h, int64_t* next, NeuronRun* run) {
-  run->count = 0;
-  run->group = -1;
-  for (; *next < list.count; ++*next) {
-    const float factor = h[list.positions[*next]];
-    if (factor == 0 && !ascending) continue;
-    const int64_t row = list.rows[*next];
-    if (run->count == 0) run->group = row / kBlock;
-    if (row / kBlock != run->group || run->count == kBlock) return;
-    run->data[run->count] = w.data + run->group * w.group_bytes + row % kBlock * w.row_bytes;
-    run->h[run->count++] = factor;
-  }
-}
-
-// y[c - y_begin] += scale[c] * Σ h q[c] for the columns [c, c + 32 * B) of one run.
-template <DType T, int B>
-TC_INLINE void AddRun(const NeuronMatrix& w, const NeuronRun& run, const NeuronRun& ahead,
-                      int64_t c, float* y) {
-  F32 sums[B][kBlockVectors];
-  TC_UNROLL
-  for (int b = 0; b < B; ++b) {
-    TC_UNROLL
-    for (int v = 0; v < kBlockVectors; ++v) sums[b][v] = Zero();
-  }
-  for (int i = 0; i < ahead.count; ++i) {
-    TC_UNROLL
-    for (int64_t b = 0; b < B * kQuantBlockBytes<T>; b += 64) {
-      Prefetch(ahead.data[i] + c / kBlock * kQuantBlockBytes<T> + b);
-    }
-  }
-  if (ahead.count > 0) {
-    const std::byte* const scales =
-        w.data + ahead.group * w.group_bytes + kBlock * w.row_bytes + 2 * c;
-    TC_UNROLL
-    for (int64_t b = 0; b < B * kBlock * 2; b += 64) Prefetch(scales + b);
-  }
-  for (int i = 0; i < run.count; ++i) {
-    const F32 h = Set(run.h[i]);
-    TC_UNROLL
-    for (int b = 0; b < B; ++b) {
-      F32 quants[kBlockVectors];
-      LoadQuants<T>(run.data[i], c + b * kBlock, quants);
-      TC_UNROLL
-      for (int v = 0; v < kBlockVectors; ++v) sums[b][v] = Fma(h, quants[v], sums[b][v]);
-    }
-  }
-  const std::byte* const scales = w.data + run.group * w.group_bytes + kBlock * w.row_bytes + 2 * c;
-  TC_UNROLL
-  for (int b = 0; b < B; ++b) {
-    TC_UNROLL
-    for (int v = 0; v < kBlockVectors; ++v) {
-      const int64_t at = b * kBlock + v * kLanes;
-      Store(y + at, Fma(LoadF16(scales + 2 * at), sums[b][v], Load(y + at)));
-    }
-  }
-}
-
-// y holds the columns [col_begin, col_end), multiples of 32.
-template <DType T>
-TC_INLINE void AccumulateQuant(const NeuronMatrix& w, const NeuronList& list, const float* h,
-                               int64_t col_begin, int64_t col_end, float* y) {
-  NeuronRun runs[2];
-  NeuronRun* run = &runs[0];
-  NeuronRun* ahead = &runs[1];
-  int64_t next = 0;
-  const bool ascending = GroupsAscend(list);
-  TakeRun(w, list, ascending, h, &next, run);
-  while (run->count > 0) {
-    TakeRun(w, list, ascending, h, &next, ahead);
-    int64_t c = col_begin;
-    for (; c + kRunBlocks * kBlock <= col_end; c += kRunBlocks * kBlock) {
-      AddRun<T, kRunBlocks>(w, *run, *ahead, c, y + (c - col_begin));
-    }
-    for (; c < col_end; c += kBlock) AddRun<T, 1>(w, *run, *ahead, c, y + (c - col_begin));
-    NeuronRun* const done = run;
-    run = ahead;
-    ahead = done;
-  }
-}
-
-TC_INLINE void AccumulateAnyType(const NeuronMatrix& w, const NeuronList& list, const float* h,
-                                 float* y) {
-  switch (w.type) {
-    case DType::kF32: return AccumulatePlain<DType::kF32>(w, list, h, y);
-    case DType::kF16: return AccumulatePlain<DType::kF16>(w, list, h, y);
-    case DType::kBF16: return AccumulatePlain<DType::kBF16>(w, list, h, y);
-    case DType::kQ8_0: return AccumulateQuant<DType::kQ8_0>(w, list, h, 0, w.cols, y);
-    case DType::kQ4_0: return AccumulateQuant<DType::kQ4_0>(w, list, h, 0, w.cols, y);
-    case DType::kQ4_K:
-    case DType::kQ5_K:
-    case DType::kQ6_K: return ReferenceKernels().accumulate_neurons(w, list, h, y);
-  }
 }
 
 }  // namespace

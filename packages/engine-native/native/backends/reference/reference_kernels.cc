@@ -112,36 +112,98 @@ void Matmul(const RowMatrix& w, RowSet rows, const Activations& x, float* y, int
   }
 }
 
-// One output of accumulate_neurons, column c.
-float AddedNeurons(const NeuronMatrix& w, NeuronList list, const float* h, int64_t c, float y) {
-  if (IsKQuant(w.type)) return AddedKQuantNeurons(w, list, h, c, y);
-  if (!IsQuantized(w.type)) {
-    for (int64_t i = 0; i < list.count; ++i) {
-      const float factor = h[list.positions[i]];
-      if (factor != 0) y += factor * Plain(w.type, w.data + list.rows[i] * w.row_bytes, c);
-    }
-    return y;
+// --- the down matrix ---------------------------------------------------------------------------
+
+// The word of a quantised row that holds column c, and from which of its bits on.
+struct WordPlace {
+  int64_t word;
+  int64_t bit;
+};
+WordPlace PlaceOf(DType type, int64_t cols, int64_t c) {
+  const bool nibbles = type == DType::kQ4_0;
+  const int64_t chunk = nibbles ? 128 : 64, unit = nibbles ? 32 : 16;
+  const int64_t bits = nibbles ? 4 : 8, in_word = 16 / bits;
+  if (c / chunk < cols / chunk) {
+    const int64_t i = c % chunk, part = i / 16;
+    const int64_t word = i % 16 / 4 * 8 + part / in_word * 4 + i % 4;
+    return {c / chunk * 32 + word, part % in_word * bits};
   }
-  int64_t group = -1;
-  float sum = 0;
-  const auto finish_group = [&] {
-    if (group < 0) return;
-    const std::byte* const scales = w.data + group * w.group_bytes + kBlock * w.row_bytes;
-    y += F16ToF32(Half(scales, c)) * sum;
+  const int64_t i = c % unit;
+  const int64_t first = cols / chunk * 32 + c % chunk / unit * 8;
+  if (!nibbles) return {first + i / 8 * 4 + i % 4, i / 4 % 2 * 8};
+  return {first + i % 16 / 8 * 4 + i % 4, i / 16 * 4 + i / 4 % 2 * 8};
+}
+
+int NeuronQuant(const NeuronMatrix& w, const std::byte* row, int64_t c) {
+  const WordPlace place = PlaceOf(w.type, w.cols, c);
+  const int bits = Half(row, place.word) >> place.bit;
+  return w.type == DType::kQ8_0 ? static_cast<int8_t>(bits) : (bits & 0x0F) - 8;
+}
+
+// The step of 16-bit factors that reach up to `largest`; see accumulate_neurons.
+float StepOf(float largest) {
+  if (!std::isfinite(largest)) return std::numeric_limits<float>::quiet_NaN();
+  return largest == 0 ? 0x1p-126F : std::fmax(std::ldexp(1.0F, std::ilogb(largest) - 14), 0x1p-126F);
+}
+
+// Rows of one set and column c, once h is known: at most kOwnScaleSet.
+struct SetOfRows {
+  int64_t set = -1;
+  int64_t count = 0;
+  float factors[kOwnScaleSet];
+  int quants[kOwnScaleSet];
+};
+
+float AddSet(const SetOfRows& rows, float scale, float y) {
+  float largest = 0;
+  for (int64_t i = 0; i < rows.count; ++i) {
+    const float size = std::fabs(rows.factors[i]);
+    largest = size > largest || std::isnan(size) ? size : largest;
+  }
+  const float step = StepOf(largest);
+  int32_t sum = 0;
+  for (int64_t i = 0; i < rows.count && std::isfinite(step); ++i) {
+    const float factor = std::fmin(std::nearbyint(rows.factors[i] * (1.0F / step)), 32767.0F);
+    sum += static_cast<int32_t>(factor) * rows.quants[i];
+  }
+  return std::fma(static_cast<float>(sum), scale * step, y);
+}
+
+// One output of accumulate_neurons, column c.
+float AddedQuantized(const NeuronMatrix& w, NeuronList list, const float* h, int64_t c, float y) {
+  const bool own = w.group_bytes == 0;
+  const int64_t set_rows = own ? kOwnScaleSet : kSharedScaleSet;
+  SetOfRows rows;
+  const auto finish_set = [&] {
+    if (rows.count == 0) return;
+    const std::byte* const scales = w.data + rows.set * w.group_bytes + set_rows * w.row_bytes;
+    y = AddSet(rows, own ? 1.0F : F16ToF32(Half(scales, c)), y);
+    rows.count = 0;
   };
   for (int64_t i = 0; i < list.count; ++i) {
     const float factor = h[list.positions[i]];
     if (factor == 0) continue;
-    const int64_t row = list.rows[i];
-    if (row / kBlock != group) {
-      finish_group();
-      group = row / kBlock;
-      sum = 0;
-    }
-    const std::byte* const quants = w.data + group * w.group_bytes + row % kBlock * w.row_bytes;
-    sum += factor * static_cast<float>(Quant(w.type, quants, c));
+    const int64_t set = list.rows[i] / set_rows;
+    if (set != rows.set || rows.count == set_rows) finish_set();
+    rows.set = set;
+    const std::byte* const row =
+        own ? w.data + list.rows[i] * w.row_bytes
+            : w.data + set * w.group_bytes + list.rows[i] % set_rows * w.row_bytes;
+    const float scale = own ? F16ToF32(Half(row + QuantBytes(w.type, w.cols), c / kBlock)) : 1.0F;
+    rows.factors[rows.count] = factor * scale;
+    rows.quants[rows.count++] = NeuronQuant(w, row, c);
   }
-  finish_group();
+  finish_set();
+  return y;
+}
+
+float AddedNeurons(const NeuronMatrix& w, NeuronList list, const float* h, int64_t c, float y) {
+  if (IsKQuant(w.type)) return AddedKQuantNeurons(w, list, h, c, y);
+  if (IsQuantized(w.type)) return AddedQuantized(w, list, h, c, y);
+  for (int64_t i = 0; i < list.count; ++i) {
+    const float factor = h[list.positions[i]];
+    if (factor != 0) y += factor * Plain(w.type, w.data + list.rows[i] * w.row_bytes, c);
+  }
   return y;
 }
 

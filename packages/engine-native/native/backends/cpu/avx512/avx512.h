@@ -13,6 +13,11 @@ void MatmulVnni(const RowMatrix& w, RowSet rows, const Activations& x, float* y,
 void AccumulateNeurons(const NeuronMatrix& w, NeuronList list, const float* h, float* y);
 void AddNeurons(const NeuronMatrix& w, NeuronList list, const float* h, int64_t h_stride,
                 int64_t n_tokens, int64_t col_begin, int64_t col_end, float* y, int64_t y_stride);
+// Quantised rows with VNNI; other types as above, and the same bits.
+void AccumulateNeuronsVnni(const NeuronMatrix& w, NeuronList list, const float* h, float* y);
+void AddNeuronsVnni(const NeuronMatrix& w, NeuronList list, const float* h, int64_t h_stride,
+                    int64_t n_tokens, int64_t col_begin, int64_t col_end, float* y,
+                    int64_t y_stride);
 void Quantize(const float* x, int64_t n, int8_t* q, float* scale, int32_t* sum, int32_t* first);
 void RmsNorm(const float* x, const float* weight, int64_t n, float epsilon, float* out);
 void LayerNorm(const float* x, const float* weight, const float* bias, int64_t n, float epsilon,
