@@ -31,14 +31,6 @@ float Plain(DType type, const std::byte* p, int64_t i) {
   return value;
 }
 
-// Quant i of a NeuronMatrix row: the int8 of Q8_0, or the nibble of Q4_0 less 8.
-int Quant(DType type, const std::byte* quants, int64_t i) {
-  if (type == DType::kQ8_0) return static_cast<int8_t>(quants[i]);
-  const int64_t in_block = i % kBlock;
-  const int pair = std::to_integer<int>(quants[i / kBlock * 16 + in_block % 16]);
-  return (in_block < 16 ? pair & 0x0F : pair >> 4) - 8;
-}
-
 bool IsQuantized(DType type) { return BlockElements(type) != 1; }
 
 // A block of a row of panels: its panel's first block, how many that has, its lane there.
@@ -113,6 +105,11 @@ void Matmul(const RowMatrix& w, RowSet rows, const Activations& x, float* y, int
 }
 
 // --- the down matrix ---------------------------------------------------------------------------
+
+// Bytes of a row without scales.
+int64_t NeuronQuantBytes(const NeuronMatrix& w) {
+  return w.type == DType::kQ8_0 ? w.cols : w.cols / 2;
+}
 
 // The word of a quantised row that holds column c, and from which of its bits on.
 struct WordPlace {
@@ -189,7 +186,7 @@ float AddedQuantized(const NeuronMatrix& w, NeuronList list, const float* h, int
     const std::byte* const row =
         own ? w.data + list.rows[i] * w.row_bytes
             : w.data + set * w.group_bytes + list.rows[i] % set_rows * w.row_bytes;
-    const float scale = own ? F16ToF32(Half(row + QuantBytes(w.type, w.cols), c / kBlock)) : 1.0F;
+    const float scale = own ? F16ToF32(Half(row + NeuronQuantBytes(w), c / kBlock)) : 1.0F;
     rows.factors[rows.count] = factor * scale;
     rows.quants[rows.count++] = NeuronQuant(w, row, c);
   }
