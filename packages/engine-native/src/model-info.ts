@@ -17,10 +17,13 @@ const ROLES = {
   ffn_down: 'blk.0.ffn_down.weight',
 };
 
+const PACKED_DOWN = /ffn_down_t\.(?=weight$)/;
+
 /** The same description from the header of a file alone; null where its shape is not understood. */
 export function describeInspected({ model, tensors }: RawInspection): ModelInfo | null {
   if (model === null) return null;
-  const types = new Map(tensors.map(({ name, type }) => [name, type]));
+  // A packed file holds the down matrix neuron by neuron, under a name of its own.
+  const types = new Map(tensors.map(({ name, type }) => [name.replace(PACKED_DOWN, 'ffn_down.'), type]));
   const weightTypes: Record<string, string> = {};
   for (const [role, tensor] of Object.entries(ROLES)) {
     const type = types.get(tensor);

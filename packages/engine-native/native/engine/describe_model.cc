@@ -44,7 +44,9 @@ std::vector<std::pair<std::string, std::string>> WeightTypes(const ModelFile& fi
   }
   // Named only where they differ from up.
   for (const char* const role : {"ffn_gate", "ffn_down"}) {
-    const TensorInfo* const tensor = LargestOf(file, layers, std::string(role) + ".weight");
+    const TensorInfo* tensor = LargestOf(file, layers, std::string(role) + ".weight");
+    // Packed files have ffn_down_t.
+    if (tensor == nullptr) tensor = LargestOf(file, layers, std::string(role) + "_t.weight");
     if (tensor == nullptr || up == nullptr || tensor->type == up->type) continue;
     types.emplace_back(role, DTypeName(tensor->type));
   }

@@ -142,6 +142,19 @@ Status ReadActivation(const GgufHeader& header, const KeyReader& keys, Hyperpara
   return Status::Ok();
 }
 
+// How our own packed files hold the down matrices: a row for each neuron.
+Status ReadLayout(const GgufHeader& header, const KeyReader& keys, Hyperparameters& hp) {
+  constexpr const char* kKey = "thermocline.layout";
+  ASSIGN_OR_RETURN(const auto layout, header.GetString(kKey));
+  if (layout && *layout != "neuron-major") {
+    return keys.Unsupported("The layout " + Quoted(*layout) + " (key " + Quoted(kKey) +
+                            ") is not known; \"neuron-major\" is. Pack the model again with this "
+                            "version.");
+  }
+  hp.neuron_major = layout.has_value();
+  return Status::Ok();
+}
+
 Status ReadRope(const GgufHeader& header, const KeyReader& keys, const ModelFile& file,
                 Hyperparameters& hp) {
   ASSIGN_OR_RETURN(hp.rope_dim, keys.Count("rope.dimension_count", hp.head_dim));
@@ -227,6 +240,7 @@ Result<Hyperparameters> ReadGgufHyperparameters(const GgufHeader& header, const 
 
   RETURN_IF_ERROR(RefuseUnknownOptions(header, keys));
   RETURN_IF_ERROR(ReadActivation(header, keys, hp));
+  RETURN_IF_ERROR(ReadLayout(header, keys, hp));
   if (is_opt) {
     ASSIGN_OR_RETURN(hp.position_offset, keys.Count("position_offset", 2));
   } else {

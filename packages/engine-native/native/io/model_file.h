@@ -58,6 +58,7 @@ struct Hyperparameters {
   float rope_scale = 1.0F;   // linear scaling: positions are divided by it
   int64_t rope_dim = 0;      // rotated dimensions per head
   RopeLayout rope_layout = RopeLayout::kInterleaved;
+  bool neuron_major = false;  // down matrices are there as ffn_down_t, [n_ff][d_model]
 };
 
 // What a tokenizer is built from, whichever file it came from.

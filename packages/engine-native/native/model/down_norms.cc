@@ -17,9 +17,10 @@ Result<DownNorms> LoadDownNorms(const std::vector<std::vector<FfnBlockSource>>& 
     }
     std::vector<double>& all = norms.emplace_back();
     for (const FfnBlockSource& block : layer) {
+      const auto load = block.neuron_major ? LoadRowNorms : LoadColumnNorms;
       ASSIGN_OR_RETURN(const std::vector<double> own,
-                       LoadColumnNorms(*block.file, *block.down, block.first_neuron,
-                                       block.n_neurons, kernels));
+                       load(*block.file, *block.down, block.first_neuron, block.n_neurons,
+                            kernels));
       if (!std::all_of(own.begin(), own.end(), [](double norm) { return std::isfinite(norm); })) {
         return Status(StatusCode::kModelCorrupt,
                       "tensor '" + block.down->name + "' holds weights that are not finite numbers",

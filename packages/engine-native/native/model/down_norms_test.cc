@@ -2,9 +2,10 @@
 
 #include <cmath>
 #include <memory>
+#include <utility>
 #include <vector>
 
-#include "backends/layout.h"
+#include "backends/neuron_layout.h"
 #include "model/tiny_model.h"
 #include "model/weights.h"
 #include "tiers/weight_loader.h"
@@ -40,12 +41,16 @@ Opened OpenBlocks(const TinyModel& model) {
 // The length of what neuron j alone adds to the output when its activation is 1.
 double LengthOfOutput(const FfnBlockSource& block, int64_t j) {
   const DType type = block.down->type;
+  const auto scales = block.neuron_major ? NeuronScales::kOwn : NeuronScales::kShared;
   std::vector<std::byte> data(
-      static_cast<size_t>(NeuronMatrixBytes(type, block.n_neurons, block.d_model)));
+      static_cast<size_t>(NeuronMatrixBytes(type, scales, block.n_neurons, block.d_model)));
   const NeuronMatrix down =
-      MakeNeuronMatrix(type, block.n_neurons, block.d_model, data.data());
-  EXPECT_OK(LoadNeurons(*block.file, *block.down, block.first_neuron, block.n_neurons, {}, down,
-                        data.data()));
+      MakeNeuronMatrix(type, scales, block.n_neurons, block.d_model, data.data());
+  EXPECT_OK(block.neuron_major
+                ? LoadNeuronRows(*block.file, *block.down, block.first_neuron, block.n_neurons, nullptr,
+                                 data.data())
+                : LoadNeurons(*block.file, *block.down, block.first_neuron, block.n_neurons, nullptr,
+                              down, data.data()));
   const auto row = static_cast<uint32_t>(j);
   const uint32_t position = 0;
   const float h = 1;
@@ -57,10 +62,14 @@ double LengthOfOutput(const FfnBlockSource& block, int64_t j) {
 }
 
 TEST(DownNorms, AreTheLengthsOfWhatANeuronAdds) {
-  for (const DType type : kTypes) {
-    for (const char* arch : {"llama", "opt"}) {  // opt has biases, which do not count
+  // opt has biases, which do not count
+  for (const auto& [arch, neuron_major] : {std::pair("llama", false), {"opt", false},
+                                           {"llama", true}, {"opt", true}}) {
+    for (const DType type : kTypes) {
+      if (neuron_major && IsKQuant(type)) continue;
       TinyModel model = TinyModelOf(type);
       model.arch = arch;
+      model.neuron_major = neuron_major;
       if (model.arch == "opt") model.kv_heads = model.heads;
       const Opened opened = OpenBlocks(model);
       for (const char* kernels : {"auto", "scalar"}) {
@@ -81,9 +90,11 @@ TEST(DownNorms, AreTheLengthsOfWhatANeuronAdds) {
 }
 
 TEST(DownNorms, FollowBlocksThatShareATensor) {
-  for (const DType type : {DType::kF32, DType::kQ4_0}) {
+  for (const auto& [type, neuron_major] : {std::pair(DType::kF32, false), {DType::kQ4_0, false},
+                                           {DType::kQ4_0, true}}) {
     TinyModel model;
     model.type = type;
+    model.neuron_major = neuron_major;
     Opened opened = OpenBlocks(model);
     const auto whole = LoadDownNorms(opened.blocks, ReferenceKernels(), nullptr);
     ASSERT_OK(whole);

@@ -247,6 +247,7 @@ Status WriteTinyModel(const TinyModel& m, const std::string& path) {
   gguf.Number(m.arch + (llama ? ".attention.layer_norm_rms_epsilon" : ".attention.layer_norm_epsilon"),
               1e-5F);
   gguf.Text(m.arch + ".hidden_act", m.activation);
+  if (m.neuron_major) gguf.Text("thermocline.layout", "neuron-major");
   if (llama) {
     gguf.Count("llama.rope.dimension_count", head_dim);
     gguf.Number("llama.rope.freq_base", 10000.0F);
@@ -294,7 +295,12 @@ Status WriteTinyModel(const TinyModel& m, const std::string& path) {
     norm(blk + "ffn_norm");
     if (llama) matrix(blk + "ffn_gate.weight", m.n_ff, m.d_model);
     linear(blk + "ffn_up", m.n_ff, m.d_model);
-    linear(blk + "ffn_down", m.d_model, m.n_ff);
+    if (m.neuron_major) {
+      matrix(blk + "ffn_down_t.weight", m.n_ff, m.d_model);
+      if (!llama) vector(blk + "ffn_down.bias", m.d_model, 0.0F, 0.25F);
+    } else {
+      linear(blk + "ffn_down", m.d_model, m.n_ff);
+    }
   }
   norm("output_norm");
   if (!m.tied && llama) matrix("output.weight", kTinyVocab, m.d_model);

@@ -15,6 +15,7 @@ struct TinyModel {
   std::string activation = "relu";
   DType type = DType::kF32;    // of the matrices
   std::optional<DType> down_type;  // of ffn_down, when it is another
+  bool neuron_major = false;   // packed: ffn_down_t, a row for each neuron
   int64_t layers = 2;
   int64_t d_model = 64;
   int64_t n_ff = 288;

@@ -142,7 +142,7 @@ class WeightPlanner {
       ASSIGN_OR_RETURN(block.gate, Find(prefix + "ffn_gate.weight", {n, d}));
     }
     ASSIGN_OR_RETURN(block.up, Find(prefix + "ffn_up.weight", {n, d}));
-    ASSIGN_OR_RETURN(block.down, Find(prefix + "ffn_down.weight", {d, n}));
+    RETURN_IF_ERROR(Down(prefix, &block));
     const auto optional = [&](const char* name, int64_t size,
                               const TensorInfo** tensor) -> Status {
       if (file_.Find(prefix + name) == nullptr) return Status::Ok();
@@ -158,6 +158,32 @@ class WeightPlanner {
                              [layer](Weights& w) { return &layer(w).ffn_down_bias; }));
     }
     plan_.ffn_blocks_.push_back({block});
+    return Status::Ok();
+  }
+
+  // One of the two forms of the down matrix, the one that the file says it has.
+  Status Down(const std::string& prefix, FfnBlockSource* block) {
+    const std::string usual = prefix + "ffn_down.weight", packed = prefix + "ffn_down_t.weight";
+    const std::string& left_over = model_.neuron_major ? usual : packed;
+    block->neuron_major = model_.neuron_major;
+    if (file_.Find(left_over) != nullptr) {
+      return Corrupt(model_.neuron_major
+                         ? "tensor '" + usual + "' has no place in a file whose layout is "
+                               "neuron-major (key 'thermocline.layout'), where '" + packed +
+                               "' stands for it; pack the model again"
+                         : "tensor '" + packed + "' is there, but the file does not say that its "
+                               "layout is neuron-major (key 'thermocline.layout'); pack the model "
+                               "again");
+    }
+    ASSIGN_OR_RETURN(block->down,
+                     model_.neuron_major ? Find(packed, {block->n_neurons, block->d_model})
+                                         : Find(usual, {block->d_model, block->n_neurons}));
+    if (model_.neuron_major && IsKQuant(block->down->type)) {
+      return Status(StatusCode::kWeightTypeUnsupported,
+                    "tensor '" + packed + "' is of type " + DTypeName(block->down->type) +
+                        "; packed down matrices may be F32, F16, BF16, Q8_0 or Q4_0",
+                    file_.path());
+    }
     return Status::Ok();
   }
 

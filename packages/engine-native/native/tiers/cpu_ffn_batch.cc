@@ -11,7 +11,7 @@ namespace thermocline {
 namespace {
 
 constexpr int64_t kTokenChunk = 32;  // tokens and columns per task of adding up down rows
-constexpr int64_t kColumnChunk = 64;
+constexpr int64_t kColumnChunk = 2 * kNeuronColumns;
 
 // The first n bits.
 uint64_t FullMask(int64_t n) { return n == 64 ? ~uint64_t{0} : (uint64_t{1} << n) - 1; }

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "backends/layout.h"
+#include "backends/neuron_layout.h"
 #include "tiers/weight_loader.h"
 
 namespace thermocline {
@@ -11,11 +12,15 @@ namespace {
 
 int64_t Aligned(int64_t bytes) { return CeilDiv(bytes, 64) * 64; }
 
-bool SharesScales(DType type) { return BlockElements(type) > 1; }
-
-// The quantised down matrix binds 32 neighbours, so it is held whole, in file order.
+// Where a quantised down matrix binds 32 neighbours, it is held whole, in file order.
+bool SharesScales(const FfnBlockSource& source) {
+  return BlockElements(source.down->type) > 1 && !source.neuron_major;
+}
 int64_t DownRows(const FfnBlockSource& source, int64_t n) {
-  return SharesScales(source.down->type) ? source.n_neurons : n;
+  return SharesScales(source) ? source.n_neurons : n;
+}
+NeuronScales ScalesOf(const FfnBlockSource& source) {
+  return source.neuron_major ? NeuronScales::kOwn : NeuronScales::kShared;
 }
 
 struct PartBytes {
@@ -27,7 +32,8 @@ PartBytes BytesOf(const FfnBlockSource& source, int64_t n) {
   PartBytes bytes;
   if (source.gate != nullptr) bytes.gate = n * RowBytes(source.gate->type, source.d_model);
   bytes.up = n * RowBytes(source.up->type, source.d_model);
-  bytes.down = NeuronMatrixBytes(source.down->type, DownRows(source, n), source.d_model);
+  bytes.down = NeuronMatrixBytes(source.down->type, ScalesOf(source), DownRows(source, n),
+                                 source.d_model);
   return bytes;
 }
 
@@ -56,7 +62,9 @@ uint64_t CpuTier::PlannedBytes(const FfnBlockSource& source, int64_t n_neurons) 
 
 // Groups of 32 neurons, of K-quants 256, by blocks of 32 columns: what kernels take a quantised down
 // matrix to be.
+// Rows with scales of their own are whole blocks in any file.
 Status CpuTier::CheckDown(const FfnBlockSource& source) {
+  if (source.neuron_major) return Status::Ok();
   const int64_t block = BlockElements(source.down->type);
   const int64_t columns = std::min<int64_t>(block, 32);
   if (source.d_model % columns == 0 && source.n_neurons % block == 0 &&
@@ -111,9 +119,14 @@ Result<FfnHandle> CpuTier::Load(const FfnBlockSource& source, std::span<const ui
   part.up = Rows(source.up->type, part.n, part.d_model, at);
   AddRows(file, *source.up, first, n, rows, at, reads);
   at += Aligned(bytes.up);
-  part.down = MakeNeuronMatrix(source.down->type, DownRows(source, part.n), part.d_model, at);
-  const bool whole_down = SharesScales(source.down->type);
-  AddNeurons(file, *source.down, first, n, whole_down ? nullptr : rows, part.down, at, reads);
+  part.down = MakeNeuronMatrix(source.down->type, ScalesOf(source), DownRows(source, part.n),
+                               part.d_model, at);
+  const bool whole_down = SharesScales(source);
+  if (source.neuron_major) {
+    AddNeuronRows(file, *source.down, first, n, rows, at, reads);
+  } else {
+    AddNeurons(file, *source.down, first, n, whole_down ? nullptr : rows, part.down, at, reads);
+  }
   if (whole_down && !in_file_order) part.down_row.assign(neurons.begin(), neurons.end());
 
   const auto add_bias = [&](const TensorInfo* tensor, std::vector<float>* bias) -> Status {

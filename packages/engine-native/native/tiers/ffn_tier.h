@@ -34,7 +34,7 @@ struct FfnBlockSource {
   const ModelFile* file = nullptr;
   const TensorInfo* gate = nullptr;  // [n_neurons][d_model]; null: not gated
   const TensorInfo* up = nullptr;    // [n_neurons][d_model]
-  const TensorInfo* down = nullptr;  // [d_model][n_neurons]
+  const TensorInfo* down = nullptr;  // [d_model][n_neurons], or as below
   const TensorInfo* gate_bias = nullptr;  // [n_neurons]; may be null, as may up_bias
   const TensorInfo* up_bias = nullptr;
   ActivationFunction activation = ActivationFunction::kSilu;
@@ -42,6 +42,8 @@ struct FfnBlockSource {
   int64_t d_model = 0;
   // Rows of the tensors that belong to this block; 0 unless blocks share tensors.
   int64_t first_neuron = 0;
+  // The file holds down as [n_neurons][d_model]: a row for each neuron, with its own scales.
+  bool neuron_major = false;
 };
 
 using FfnHandle = uint32_t;

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "backends/layout.h"
+#include "backends/neuron_layout.h"
 
 namespace thermocline {
 namespace {
@@ -13,13 +14,13 @@ const LoadOptions kHere = {.readers = 1};
 
 // A cache line of each neuron's row at a time, so that threads seldom write to the same one.
 constexpr int64_t kLineBytes = 64;
-// Columns c and c + 16 of Q4_0 share a byte.
 constexpr int64_t kNarrowStep = 32;
 // Rows of a down matrix are long; a step of more than this is not worth its room.
 constexpr int64_t kMaxStepBytes = int64_t{4} << 20;
 
 // Rows of a down matrix [d_model][...] to take together, of which each neuron has one value.
 int64_t NeuronStep(const TensorInfo& tensor) {
+  if (BlockElements(tensor.type) > 1) return kNeuronColumns;  // as PackNeurons asks for
   const int64_t wide = kLineBytes * BlockElements(tensor.type) / BlockBytes(tensor.type);
   const int64_t step = std::max(kNarrowStep, (wide + kNarrowStep - 1) / kNarrowStep * kNarrowStep);
   const int64_t row_bytes = static_cast<int64_t>(tensor.bytes) / tensor.shape.front();
@@ -41,25 +42,65 @@ const std::byte* CutColumns(const TensorInfo& tensor, int64_t first, int64_t n, 
   return cut->data();
 }
 
+// Puts rows [first, first + n) on a list, one by one to where row_of says; pack(bytes, n, to) takes
+// several.
+template <typename Pack>
+void AddPackedRows(const ModelFile& file, const TensorInfo& tensor, int64_t first, int64_t n,
+                   const RowOf& row_of, std::byte* out, LoadList& list, Pack pack) {
+  const int64_t row_bytes = RowBytes(tensor.type, tensor.shape.back());
+  const int64_t file_row_bytes = FileRowBytes(tensor.type, tensor.shape.back());
+  list.Add(file, tensor, first, n, 1, [=](int64_t row, int64_t count, const std::byte* bytes) {
+    if (row_of == nullptr) return pack(bytes, count, out + (row - first) * row_bytes);
+    for (int64_t i = 0; i < count; ++i) {
+      const uint32_t to = (*row_of)[static_cast<size_t>(row - first + i)];
+      if (to != kNoRow) pack(bytes + i * file_row_bytes, 1, out + int64_t{to} * row_bytes);
+    }
+  });
+}
+
+// Rows of a file as numbers, one at a time.
+class RowWidener {
+ public:
+  RowWidener(DType type, int64_t cols, const Kernels& kernels)
+      : kernels_(kernels),
+        bytes_(static_cast<size_t>(RowBytes(type, cols))),
+        weights_(static_cast<size_t>(cols)),
+        row_{bytes_.data(), type, 1, cols, RowBytes(type, cols)} {}
+
+  const std::vector<float>& Widen(const std::byte* file_row) {
+    PackRows(row_.type, file_row, 1, row_.cols, bytes_.data());
+    kernels_.widen_row(row_, 0, weights_.data());
+    return weights_;
+  }
+  int64_t file_row_bytes() const { return FileRowBytes(row_.type, row_.cols); }
+
+ private:
+  const Kernels& kernels_;
+  std::vector<std::byte> bytes_;
+  std::vector<float> weights_;
+  RowMatrix row_;
+};
+
 }  // namespace
 
 void AddRows(const ModelFile& file, const TensorInfo& tensor, int64_t first, int64_t n,
              const RowOf& row_of, std::byte* out, LoadList& list) {
   const DType type = tensor.type;
   const int64_t cols = tensor.shape.back();
-  const int64_t row_bytes = RowBytes(type, cols);
-  const int64_t file_row_bytes = FileRowBytes(type, cols);
-  list.Add(file, tensor, first, n, 1, [=](int64_t row, int64_t count, const std::byte* bytes) {
-    if (row_of == nullptr) {
-      PackRows(type, bytes, count, cols, out + (row - first) * row_bytes);
-      return;
-    }
-    for (int64_t i = 0; i < count; ++i) {
-      const uint32_t to = (*row_of)[static_cast<size_t>(row - first + i)];
-      if (to == kNoRow) continue;
-      PackRows(type, bytes + i * file_row_bytes, 1, cols, out + int64_t{to} * row_bytes);
-    }
-  });
+  AddPackedRows(file, tensor, first, n, row_of, out, list,
+                [=](const std::byte* bytes, int64_t count, std::byte* to) {
+                  PackRows(type, bytes, count, cols, to);
+                });
+}
+
+void AddNeuronRows(const ModelFile& file, const TensorInfo& tensor, int64_t first, int64_t n,
+                   const RowOf& row_of, std::byte* out, LoadList& list) {
+  const DType type = tensor.type;
+  const int64_t d_model = tensor.shape.back();
+  AddPackedRows(file, tensor, first, n, row_of, out, list,
+                [=](const std::byte* bytes, int64_t count, std::byte* to) {
+                  PackNeuronRows(type, bytes, count, d_model, to);
+                });
 }
 
 void AddNeurons(const ModelFile& file, const TensorInfo& tensor, int64_t first, int64_t n,
@@ -104,6 +145,13 @@ Status LoadRows(const ModelFile& file, const TensorInfo& tensor, int64_t first, 
   return list.Run(kHere).status();
 }
 
+Status LoadNeuronRows(const ModelFile& file, const TensorInfo& tensor, int64_t first, int64_t n,
+                      const RowOf& row_of, std::byte* out) {
+  LoadList list;
+  AddNeuronRows(file, tensor, first, n, row_of, out, list);
+  return list.Run(kHere).status();
+}
+
 Status LoadNeurons(const ModelFile& file, const TensorInfo& tensor, int64_t first, int64_t n,
                    const RowOf& row_of, const NeuronMatrix& shape, std::byte* out) {
   LoadList list;
@@ -121,23 +169,15 @@ Result<std::vector<float>> LoadVector(const ModelFile& file, const TensorInfo& t
 
 Result<std::vector<double>> LoadColumnNorms(const ModelFile& file, const TensorInfo& tensor,
                                             int64_t first, int64_t n, const Kernels& kernels) {
-  RowMatrix packed;
-  packed.type = tensor.type;
-  packed.rows = 1;
-  packed.cols = n;
-  packed.row_bytes = RowBytes(tensor.type, n);
-  const int64_t file_row_bytes = FileRowBytes(tensor.type, n);
-  std::vector<std::byte> cut, row(static_cast<size_t>(packed.row_bytes));
-  packed.data = row.data();
-  std::vector<float> weights(static_cast<size_t>(n));
+  RowWidener widener(tensor.type, n, kernels);
+  std::vector<std::byte> cut;
   std::vector<double> norms(static_cast<size_t>(n), 0.0);
   LoadList list;
   list.Add(file, tensor, 0, tensor.shape.front(), 1,
            [&](int64_t, int64_t count, const std::byte* bytes) {
              const std::byte* const rows = CutColumns(tensor, first, n, count, bytes, &cut);
              for (int64_t i = 0; i < count; ++i) {
-               PackRows(tensor.type, rows + i * file_row_bytes, 1, n, row.data());
-               kernels.widen_row(packed, 0, weights.data());
+               const std::vector<float>& weights = widener.Widen(rows + i * widener.file_row_bytes());
                for (size_t j = 0; j < weights.size(); ++j) {
                  const auto weight = static_cast<double>(weights[j]);
                  norms[j] += weight * weight;
@@ -146,6 +186,26 @@ Result<std::vector<double>> LoadColumnNorms(const ModelFile& file, const TensorI
            });
   RETURN_IF_ERROR(list.Run(kHere).status());
   for (double& norm : norms) norm = std::sqrt(norm);
+  return norms;
+}
+
+Result<std::vector<double>> LoadRowNorms(const ModelFile& file, const TensorInfo& tensor,
+                                         int64_t first, int64_t n, const Kernels& kernels) {
+  RowWidener widener(tensor.type, tensor.shape.back(), kernels);
+  std::vector<double> norms;
+  norms.reserve(static_cast<size_t>(n));
+  LoadList list;
+  list.Add(file, tensor, first, n, 1, [&](int64_t, int64_t count, const std::byte* bytes) {
+    for (int64_t i = 0; i < count; ++i) {
+      double squares = 0;
+      for (const float value : widener.Widen(bytes + i * widener.file_row_bytes())) {
+        const auto weight = static_cast<double>(value);
+        squares += weight * weight;
+      }
+      norms.push_back(std::sqrt(squares));
+    }
+  });
+  RETURN_IF_ERROR(list.Run(kHere).status());
   return norms;
 }
 

@@ -29,6 +29,10 @@ void AddRows(const ModelFile& file, const TensorInfo& tensor, int64_t first, int
 void AddNeurons(const ModelFile& file, const TensorInfo& tensor, int64_t first, int64_t n,
                 const RowOf& row_of, const NeuronMatrix& shape, std::byte* out, LoadList& list);
 
+// Rows [first, first + n) of a down matrix [...][d_model], into rows with scales of their own.
+void AddNeuronRows(const ModelFile& file, const TensorInfo& tensor, int64_t first, int64_t n,
+                   const RowOf& row_of, std::byte* out, LoadList& list);
+
 // Values [first, first + n) of a vector, as F32 at `out`; value first + j goes to row_of[j].
 // kWeightTypeUnsupported for quantised types.
 Status AddVector(const ModelFile& file, const TensorInfo& tensor, int64_t first, int64_t n,
@@ -39,6 +43,8 @@ Status LoadRows(const ModelFile& file, const TensorInfo& tensor, int64_t first, 
                 const RowOf& row_of, std::byte* out);
 Status LoadNeurons(const ModelFile& file, const TensorInfo& tensor, int64_t first, int64_t n,
                    const RowOf& row_of, const NeuronMatrix& shape, std::byte* out);
+Status LoadNeuronRows(const ModelFile& file, const TensorInfo& tensor, int64_t first, int64_t n,
+                      const RowOf& row_of, std::byte* out);
 // All values of a vector.
 Result<std::vector<float>> LoadVector(const ModelFile& file, const TensorInfo& tensor);
 
@@ -46,5 +52,8 @@ Result<std::vector<float>> LoadVector(const ModelFile& file, const TensorInfo& t
 // are computed with: √Σ w² over the d_model rows, in double. `kernels` widens them.
 Result<std::vector<double>> LoadColumnNorms(const ModelFile& file, const TensorInfo& tensor,
                                             int64_t first, int64_t n, const Kernels& kernels);
+// Lengths of rows [first, first + n) of a down matrix [...][d_model], likewise.
+Result<std::vector<double>> LoadRowNorms(const ModelFile& file, const TensorInfo& tensor,
+                                         int64_t first, int64_t n, const Kernels& kernels);
 
 }  // namespace thermocline
