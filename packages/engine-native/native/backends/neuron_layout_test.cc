@@ -98,6 +98,7 @@ TEST(NeuronLayout, Bytes) {
 TEST(NeuronLayout, EveryValueIsWhereItShouldBe) {
   Random random(2);
   for (const DType type : suite::kTypes) {
+    if (IsKQuant(type)) continue;  // k_quants_test.cc
     for (const NeuronScales scales : {NeuronScales::kShared, NeuronScales::kOwn}) {
       for (const int64_t d_model : {32, 64, 96, 128, 160, 288, 384}) {
         const Neurons w(type, scales, 96, d_model, random);
