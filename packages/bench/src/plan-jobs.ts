@@ -76,7 +76,7 @@ function workloadOf(
 function refusal(work: Workload, { info }: Subject): string | null {
   const needed = neededContext(work);
   if (needed > info.context) {
-    return `it takes ${needed} positions, and the model was made for ${info.context}`;
+    return `it takes ${needed} positions, and the model was made for ${info.context}: lower --prompt-tokens, --context or --generate`;
   }
   return work.promptTokens + work.generate > 0 ? null : 'there is nothing to measure';
 }

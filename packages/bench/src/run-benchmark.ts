@@ -1,3 +1,4 @@
+import { basename } from 'node:path';
 import { isPipelineError } from '@thermocline/contracts';
 import {
   BENCHMARK_FORMAT,
@@ -100,7 +101,7 @@ function beginBenchmark(
   subjects: readonly Subject[],
   jobs: readonly Job[],
 ): Benchmark {
-  const { predictors = null, recall = null, sparsity = null, plan = null } = options;
+  const { predictors, recall = null, sparsity = null, plan } = options;
   return {
     format: BENCHMARK_FORMAT,
     version: BENCHMARK_VERSION,
@@ -115,10 +116,11 @@ function beginBenchmark(
       seed: options.seed,
       kv_type: options.kvType,
       order: options.order,
-      predictors,
+      // Where files lie is nobody else's business.
+      predictors: predictors === undefined ? null : basename(predictors),
       recall,
       sparsity,
-      plan,
+      plan: plan === undefined ? null : basename(plan),
     },
     models: subjects.map(({ described }) => described),
     cases: jobs.map(({ result }) => result),

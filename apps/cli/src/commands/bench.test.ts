@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Benchmark, readBenchmark } from '@thermocline/bench';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { CTRL_C, onTerminal, terminalMissing } from '../testing/on-terminal.js';
 import { runCli, runJson } from '../testing/run-cli.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'thermocline-bench-'));
@@ -111,6 +112,19 @@ it('keeps what there is on Ctrl-C, and leaves no half file', async () => {
   expect(complete).toBe(false);
   expect(cases[0]?.status).toBe('stopped');
   expect(readdirSync(folder).filter((name) => name.includes('.tmp'))).toEqual([]);
+});
+
+it.skipIf(terminalMissing())('shows how far it is on a terminal, and stops there', async () => {
+  const args = ['bench', ...SHORT, '--rounds', '200', '--mode', 'dense'];
+  const steps = [
+    { expect: 'round 2: thermocline' },
+    { send: CTRL_C },
+    { expect: 'Stopped before' },
+  ];
+  const { code, output, failed } = await onTerminal(args, steps);
+  expect(failed, output).toBeNull();
+  expect(code).toBe(130);
+  expect(output).toContain('Measuring');
 });
 
 it.each([

@@ -40,10 +40,15 @@ async function start(
     response: ServerResponse,
     headers: IncomingMessage['headers'],
   ) => unknown,
+  paths = ['/v1/completions'],
 ) {
   const serve = async (request: IncomingMessage, response: ServerResponse) => {
     if (request.url === '/v1/models') {
       response.end(JSON.stringify({ data: [{ id: 'tiny' }] }));
+      return;
+    }
+    if (!paths.includes(request.url ?? '')) {
+      response.writeHead(404).end();
       return;
     }
     let body = '';
@@ -126,6 +131,25 @@ it('does without what a server refuses, and sends the key', async () => {
   const { answer } = await measure(address, { key: 'secret' });
   expect(answer.decodeTokensPerSecond).toHaveLength(1);
   await expect(measure(address)).rejects.toThrow('it answered 401 to a completion: who?');
+});
+
+it('chats with a server that does nothing else', async () => {
+  const address = await start(
+    (request, response) => {
+      expect(request).toMatchObject({ messages: [{ role: 'user' }] });
+      response.writeHead(200, { 'content-type': 'text/event-stream' });
+      for (const content of ['', ' one', ' two', ' three']) {
+        const chunk = { choices: [{ delta: { content } }] };
+        response.write(`data: ${JSON.stringify(chunk)}\n\n`);
+      }
+      response.end('data: [DONE]\n\n');
+    },
+    ['/v1/chat/completions'],
+  );
+  const { answer } = await measure(address, {}, { generate: 0 });
+  expect(answer.firstTokenMs).toHaveLength(1);
+  const nothing = await start(() => undefined, []);
+  await expect(measure(nothing)).rejects.toThrow(/neither \/completions nor/);
 });
 
 it('reports streams that break off, and servers that stall', async () => {

@@ -99,25 +99,37 @@ async function firstModel(server: Server): Promise<string> {
   return id;
 }
 
+/** By text completion, or as a chat of one turn where the server has no other. */
 async function complete(
   server: Server,
   model: string,
   prompt: string,
   tokens: number,
 ): Promise<StreamTimes> {
-  const request = { model, prompt, max_tokens: tokens, temperature: 0, stream: true };
+  const request = { model, max_tokens: tokens, temperature: 0, stream: true };
+  const stream = await ask(server, 'completions', { ...request, prompt });
+  if (stream !== null) return stream;
+  const messages = [{ role: 'user', content: prompt }];
+  const chat = await ask(server, 'chat/completions', { ...request, messages });
+  if (chat !== null) return chat;
+  throw new Error('it knows neither /completions nor /chat/completions; is this its base address?');
+}
+
+/** @returns null where there is no such endpoint */
+async function ask(server: Server, path: string, request: object): Promise<StreamTimes | null> {
   const usage = { stream_options: { include_usage: true } };
   // What most engines know and OpenAI's own refuses: to go on past the end of text.
   const attempts = [{ ...usage, ignore_eos: true }, usage, {}];
   for (const [index, extra] of attempts.entries()) {
     const startedAt = performance.now();
-    const response = await fetch(endpoint(server, 'completions'), {
+    const response = await fetch(endpoint(server, path), {
       method: 'POST',
       headers: { ...headers(server), 'content-type': 'application/json' },
       body: JSON.stringify({ ...request, ...extra }),
       signal: server.signal,
     });
     if (response.ok) return readStream(response, startedAt);
+    if (response.status === 404 || response.status === 405) return null;
     const said = (await response.text()).slice(0, 300);
     const refused = response.status === 400 || response.status === 422;
     if (!refused || index === attempts.length - 1) {
