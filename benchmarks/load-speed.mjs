@@ -36,7 +36,8 @@ for (const path of positionals) {
         runs[memory].push(await runQuietly('load-worker', task));
       }
     }
-    for (const [memory, list] of Object.entries(runs)) rows.push(rowOf(path, threads, memory, list));
+    for (const [memory, list] of Object.entries(runs))
+      rows.push(rowOf(path, threads, memory, list));
   }
 }
 printTable(rows);
