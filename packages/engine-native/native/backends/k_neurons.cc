@@ -1,6 +1,5 @@
 #include "backends/k_neurons.h"
 
-#include <algorithm>
 #include <cstring>
 
 #include "backends/k_quants.h"
@@ -10,79 +9,68 @@ namespace {
 
 constexpr int64_t kGroup = 32;  // neurons
 constexpr int64_t kGroups = kSuperblock / kGroup;
-constexpr int64_t kColumns = 32;  // that share bytes of quants
 
 // Bits above the four of the nibble, of each weight.
 int64_t HighBits(DType type) {
   return type == DType::kQ4_K ? 0 : type == DType::kQ5_K ? 1 : 2;
 }
 
-// The quants of one group for up to 32 columns: [column][neuron].
-struct Tile {
-  uint8_t q[kColumns][kGroup];
+// What lies together in rows: vectors of `lanes` columns, one for each of eight sums.
+struct Piece {
+  int64_t columns;  // 128, or 32 where fewer are left
+  int64_t lanes;
+
+  explicit Piece(int64_t left) : columns(left >= kNeuronColumns ? kNeuronColumns : 32), lanes(columns / 8) {}
+  int64_t Column(int64_t sum, int64_t lane) const {
+    if (lanes == 16) return 16 * sum + lane;
+    return sum / 4 * 8 + sum % 4 / 2 * 4 + sum % 2 * 16 + lane;
+  }
 };
 
-void Set(std::byte& to, int bits, int shift, int mask) {
-  to = (to & ~std::byte(mask << shift)) | std::byte(bits << shift);
-}
+void Put16(uint16_t value, std::byte* to) { std::memcpy(to, &value, sizeof value); }
 
-// One weight; its neighbours' bits stay.
-void PutQuant(DType type, int q, int64_t c, int64_t cols, std::byte* row) {
-  const int64_t in_block = c % kColumns;
-  Set(row[c / kColumns * 16 + in_block % 16], q & 15, in_block < 16 ? 0 : 4, 15);
-  const int64_t bits = HighBits(type);
-  if (bits == 0) return;
-  const int64_t per_byte = 8 / bits;
-  Set(row[cols / 2 + c / per_byte], q >> 4, static_cast<int>(c % per_byte * bits),
-      (1 << bits) - 1);
-}
-
-// Whole blocks of 32 columns for one neuron.
-void PutBlock(DType type, const Tile& tile, int64_t j, int64_t c, int64_t cols, std::byte* row) {
-  std::byte* const nibbles = row + c / 2;
-  for (int64_t i = 0; i < 16; ++i) {
-    nibbles[i] = std::byte((tile.q[i][j] & 15) | (tile.q[i + 16][j] & 15) << 4);
-  }
-  const int64_t bits = HighBits(type);
-  if (bits == 0) return;
-  uint64_t high = 0;
-  for (int64_t i = 0; i < kColumns; ++i) high |= uint64_t{tile.q[i][j]} >> 4 << (bits * i);
-  for (int64_t i = 0; i < bits * kColumns / 8; ++i) {
-    row[cols / 2 + c * bits / 8 + i] = std::byte(high >> (8 * i) & 255);
-  }
-}
-
-void PutTile(DType type, const Tile& tile, int64_t c, int64_t n, const NeuronMatrix& shape,
-             std::byte* group) {
-  for (int64_t j = 0; j < kGroup; ++j) {
-    std::byte* const row = group + j * shape.row_bytes;
-    if (n == kColumns) {
-      PutBlock(type, tile, j, c, shape.cols, row);
-      continue;
+// The quants of one neuron, q[column], to `nibbles` and to the `high` bits above them.
+void PutPiece(const Piece& piece, int64_t bits, const uint8_t* const (&q)[kNeuronColumns], int64_t j,
+              std::byte* nibbles, std::byte* high) {
+  for (int64_t lane = 0; lane < piece.lanes; ++lane) {
+    uint16_t words[2] = {}, top = 0;
+    for (int64_t sum = 0; sum < 8; ++sum) {
+      const int value = q[piece.Column(sum, lane)][j];
+      words[sum / 4] = static_cast<uint16_t>(words[sum / 4] | (value & 15) << (4 * (sum % 4)));
+      top = static_cast<uint16_t>(top | value >> 4 << (bits * sum));
     }
-    for (int64_t i = 0; i < n; ++i) PutQuant(type, tile.q[i][j], c + i, shape.cols, row);
+    for (int64_t half = 0; half < 2; ++half) {
+      Put16(words[half], nibbles + 2 * (lane / 4 * 8 + 4 * half + lane % 4));
+    }
+    if (bits > 0) std::memcpy(high + bits * lane, &top, static_cast<size_t>(bits));
   }
 }
 
-// The superblocks of 256 neurons for columns [c, c + n), which share bytes.
+// The superblocks of 256 neurons for the columns of one piece, from c on.
 void PackSuperblocks(DType type, const std::byte* file, int64_t file_row_bytes, int64_t c,
-                     int64_t n, const NeuronMatrix& shape, std::byte* out) {
-  Tile tiles[kGroups];
+                     const Piece& piece, const NeuronMatrix& shape, std::byte* out) {
+  Superblock blocks[kNeuronColumns];
   std::byte* const scales = out + kGroups * shape.group_bytes;
-  for (int64_t i = 0; i < n; ++i) {
-    Superblock block;
+  for (int64_t i = 0; i < piece.columns; ++i) {
+    Superblock& block = blocks[i];
     ReadSuperblock(type, file + i * file_row_bytes, &block);
-    std::memcpy(scales + 2 * (c + i), &block.d, 2);
-    if (type != DType::kQ6_K) std::memcpy(scales + 2 * (shape.cols + c + i), &block.dmin, 2);
-    for (int64_t g = 0; g < kGroups; ++g) {
-      std::byte* const first = out + g * shape.group_bytes + kGroup * shape.row_bytes;
-      first[c + i] = std::byte{block.first[g]};
-      first[shape.cols + c + i] = std::byte{block.second[g]};
-      std::memcpy(tiles[g].q[i], block.q + g * kGroup, kGroup);
-    }
+    Put16(block.d, scales + 2 * (c + i));
+    if (type != DType::kQ6_K) Put16(block.dmin, scales + 2 * (shape.cols + c + i));
   }
+  const int64_t bits = HighBits(type);
   for (int64_t g = 0; g < kGroups; ++g) {
-    PutTile(type, tiles[g], c, n, shape, out + g * shape.group_bytes);
+    std::byte* const group = out + g * shape.group_bytes;
+    std::byte* const first = group + kGroup * shape.row_bytes + c;
+    const uint8_t* q[kNeuronColumns] = {};
+    for (int64_t i = 0; i < piece.columns; ++i) {
+      first[i] = std::byte{blocks[i].first[g]};
+      first[shape.cols + i] = std::byte{blocks[i].second[g]};
+      q[i] = blocks[i].q + g * kGroup;
+    }
+    for (int64_t j = 0; j < kGroup; ++j) {
+      std::byte* const row = group + j * shape.row_bytes;
+      PutPiece(piece, bits, q, j, row + c / 2, row + shape.cols / 2 + c * bits / 8);
+    }
   }
 }
 
@@ -106,12 +94,12 @@ void PackKNeurons(DType type, const std::byte* file_rows, int64_t row_begin, int
   const int64_t superblocks = n_ff / kSuperblock;
   const int64_t file_row_bytes = superblocks * BlockBytes(type);
   for (int64_t c = row_begin; c < row_begin + n;) {
-    const int64_t end = std::min(row_begin + n, (c / kColumns + 1) * kColumns);
+    const Piece piece(row_begin + n - c);
     for (int64_t s = 0; s < superblocks; ++s) {
       PackSuperblocks(type, file_rows + (c - row_begin) * file_row_bytes + s * BlockBytes(type),
-                      file_row_bytes, c, end - c, shape, out + s * shape.super_bytes);
+                      file_row_bytes, c, piece, shape, out + s * shape.super_bytes);
     }
-    c = end;
+    c += piece.columns;
   }
 }
 

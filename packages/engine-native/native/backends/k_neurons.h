@@ -13,8 +13,7 @@ namespace thermocline {
 // REQUIRES: neurons % 256 == 0, d_model % 32 == 0.
 NeuronMatrix MakeKNeuronMatrix(DType type, int64_t neurons, int64_t d_model, const std::byte* data);
 
-// As PackNeurons in layout.h. Calls for different rows may run at the same time when they are split
-// at multiples of 32.
+// As PackNeurons in neuron_layout.h.
 void PackKNeurons(DType type, const std::byte* file_rows, int64_t row_begin, int64_t n,
                   int64_t n_ff, const NeuronMatrix& shape, std::byte* out);
 

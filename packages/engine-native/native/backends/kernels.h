@@ -23,8 +23,13 @@ namespace thermocline {
 // Q8_0: eight vectors; vector v holds the elements 4v to 4v+3 of each block.
 // Q4_0: four vectors; vector v holds the bytes 4v to 4v+3 of the 16 that files keep per block
 // (byte i: element i low, element i+16 high, both offset by 8).
+// Q4_K, Q5_K, Q6_K: a superblock of 256 is eight lanes, so a panel is two of them, or one. First F16 d
+// of each, and but for Q6_K F16 dmin of each; then two vectors of bytes by lane, the block's scale and
+// minimum, Q6_K: the int8 scales of its halves; then four vectors of nibbles as of Q4_0, without an
+// offset; then the higher bits. Q5_K: one vector, bit v of byte k for element 4v+k. Q6_K: one vector
+// for each half of the block, bits 2v and 2v+1 of byte k for element 4v+k of it.
 // So a vector register has one block per 32-bit lane, scales stand as the sums do, and a row
-// has the bytes it has in the file.
+// has the bytes it has in the file; of Q4_K and Q5_K four more for each superblock.
 struct RowMatrix {
   const std::byte* data = nullptr;
   DType type = DType::kF32;
@@ -39,6 +44,13 @@ struct RowMatrix {
 // Shared scales (group_bytes != 0). 32 neurons form a group that shares one scale per column, as
 // files in the usual layout have it: [32 rows of quants][cols F16 scales].
 // Own scales (group_bytes == 0). A row is its quants, then cols/32 F16 scales of 32 columns each.
+//
+// K-quants have shared scales: 256 neurons are a superblock (super_bytes), [8 groups][cols F16 d]
+// and of Q4_K and Q5_K [cols F16 dmin]. A group is [32 rows of quants][cols bytes][cols bytes]: scales
+// and minima of the group, Q6_K: int8 scales of its first and its last 16 neurons, which are the sets
+// there. A row is nibbles as of Q4_0, without an offset, then the higher bits of Q5_K and Q6_K, 128
+// columns (or where fewer are left 32) together: lane after lane, from the lowest bit on one or two
+// bits for each s, of the columns that the lane's nibbles have.
 //
 // Quants of a row are chunks of 64 bytes, 128 columns of Q4_0 or 64 of Q8_0, and after them units of
 // 16 bytes, 32 or 16 columns, for the rest. Kernels take two rows word by word, so the words of a
@@ -159,19 +171,22 @@ struct Kernels {
   // y[t * y_stride + r] = dot(W[r], x[t]) for every r in rows and every token.
   // Quantised W: integer dots per block of 32; one F32 sum per lane takes, panel after panel,
   // fma(dot, weight scale * input scale, sum); the 16 sums are added as (i + (i+8)), then
-  // (i + (i+4)), then (0 + 2) + (1 + 3). The same bits in every set.
+  // (i + (i+4)), then (0 + 2) + (1 + 3). Of Q4_K and Q5_K the weight scale is d times the byte, and
+  // a second fma takes -dmin times the byte and the sum of the inputs times their scale. Of Q6_K the
+  // dot is that of both halves times their bytes, exact, and the scale d. The same bits in every set.
   void (*matmul)(const RowMatrix& w, RowSet rows, const Activations& x, float* y,
                  int64_t y_stride);
 
   // One token: y[c] = y[c] + Σ h[positions[i]] * W[rows[i]][c] for c in [0, cols), in list order.
   // A list with or without entries whose h is 0 gives the same bits; they are read all the same
   // where they stand, which is what dense computing is. Weights are taken to be finite.
-  // Plain W: each entry is one fma. K-quants: groups of 32, in F32. Q8_0 and Q4_0: of the entries with h != 0, consecutive ones of one
+  // Plain W: each entry is one fma. Quantised W: of the entries with h != 0, consecutive ones of one
   // set, all distinct, are summed first, in integers and so exactly: factors f, which are h, or
   // h * scale where neurons have their own, become F = round-half-even(f / s) in 16 bits, at most
   // 32767, s being 2^-14 times the power of two that the set's largest |f| (own scales: of these 32
   // columns) is in, at least 2^-126. The sum of F times quant is made a float and added by one
-  // fma, times s, or with shared scales times s * scale. So sets have the same bits on all sets of
+  // fma, times s, or with shared scales times s * scale. Of K-quants scale is d times the byte; Q4_K and Q5_K then take
+  // another fma, of -dmin times the byte and the sum of F times s. So sets have the same bits on all sets of
   // kernels. Anything not finite among the factors gives NaN.
   void (*accumulate_neurons)(const NeuronMatrix& w, NeuronList list, const float* h, float* y);
 

@@ -218,6 +218,8 @@ void BenchSparse(const Kernels& k, const Roof& roof, const Types& types) {
   }
 }
 
+bool HasOwnScales(DType type) { return BlockElements(type) != 1 && !IsKQuant(type); }
+
 const char* ScalesName(NeuronScales scales) {
   return scales == NeuronScales::kOwn ? "own   " : "shared";
 }
@@ -227,7 +229,7 @@ int64_t BytesOf(const NeuronMatrix& w, const std::vector<uint32_t>& list) {
   int64_t bytes = static_cast<int64_t>(list.size()) * w.row_bytes;
   if (w.group_bytes == 0) return bytes;
   for (size_t i = 0; i < list.size(); ++i) {
-    if (i == 0 || list[i] / 32 != list[i - 1] / 32) bytes += 2 * w.cols;
+    if (i == 0 || list[i] / 32 != list[i - 1] / 32) bytes += w.group_bytes - 32 * w.row_bytes;
   }
   return bytes;
 }
@@ -236,10 +238,10 @@ int64_t BytesOf(const NeuronMatrix& w, const std::vector<uint32_t>& list) {
 void BenchNeurons(const Kernels& k, const Roof& roof, const Types& types, int64_t working_set) {
   for (const DType type : types) {
     for (const NeuronScales scales : {NeuronScales::kShared, NeuronScales::kOwn}) {
-      if (BlockElements(type) == 1 && scales == NeuronScales::kOwn) continue;
+      if (!HasOwnScales(type) && scales == NeuronScales::kOwn) continue;
       const int64_t cols = 4096;
       const int64_t neurons = std::max<int64_t>(
-          1, working_set / NeuronMatrixBytes(type, scales, 32, cols)) * 32;
+          1, working_set / NeuronMatrixBytes(type, scales, 256, cols)) * 256;
       const HugeBuffer memory =
           RandomWeights(type, NeuronMatrixBytes(type, scales, neurons, cols));
       const NeuronMatrix w = MakeNeuronMatrix(type, scales, neurons, cols, memory.data());
@@ -363,7 +365,7 @@ void BenchPrefill(const Kernels& k, const Types& types) {
         });
       };
       const double t = add(NeuronScales::kShared);
-      const double u = BlockElements(type) == 1 ? t : add(NeuronScales::kOwn);
+      const double u = !HasOwnScales(type) ? t : add(NeuronScales::kOwn);
       std::printf("prefill  %-4s 4096 x 4096 x %3lld  1 thread  matmul %5.0f GFLOP/s %3.0f %%  "
                   "neurons %5.0f GFLOP/s %3.0f %%  own %5.0f %3.0f %%\n",
                   DTypeName(type), static_cast<long long>(tokens), flop / s / 1e9,
@@ -417,7 +419,8 @@ int Run(const std::string& set, const std::string& only, const std::string& type
   const auto wanted = [&](const char* part) { return only == "all" || only == part; };
   Types types;
   for (const DType t :
-       {DType::kF32, DType::kF16, DType::kBF16, DType::kQ8_0, DType::kQ4_0}) {
+       {DType::kF32, DType::kF16, DType::kBF16, DType::kQ8_0, DType::kQ4_0, DType::kQ4_K,
+        DType::kQ5_K, DType::kQ6_K}) {
     if (type.empty() || type == DTypeName(t)) types.push_back(t);
   }
   Roof roof;

@@ -64,6 +64,13 @@ uint64_t CpuTier::PlannedBytes(const FfnBlockSource& source, int64_t n_neurons) 
 // matrix to be.
 // Rows with scales of their own are whole blocks in any file.
 Status CpuTier::CheckDown(const FfnBlockSource& source) {
+  if (source.neuron_major && IsKQuant(source.down->type)) {
+    return Status(StatusCode::kModelUnsupported,
+                  "tensor '" + source.down->name + "' is of type " + DTypeName(source.down->type) +
+                      ", which is not read neuron by neuron; pack the model with ffn_down_t in Q4_0, "
+                      "Q8_0 or a float type",
+                  source.file->path());
+  }
   if (source.neuron_major) return Status::Ok();
   const int64_t block = BlockElements(source.down->type);
   const int64_t columns = std::min<int64_t>(block, 32);

@@ -47,7 +47,7 @@ struct KWords : NibbleWords {
     q[7] = Quants<7>(high_next, top);
   }
   static TC_INLINE Words ZipTop(const std::byte* a, const std::byte* b) {
-    if constexpr (kBits == 0) return AndWords(SetInt(0), 0);
+    if constexpr (kBits == 0) return Words{};
     if constexpr (kBits == 1) return ZipBytes(a, b);
     return ZipWords(a, b);
   }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <limits>
 
 #include "backends/k_quants.h"
 #include "util/f16.h"
@@ -67,14 +68,37 @@ int32_t IntegerDot(const Lane& lane, const int8_t* panel_q, int64_t begin, int64
   return dot;
 }
 
+// Where column c stands in a neuron's row: in which of eight sums of which lane of its piece.
+struct Place {
+  int64_t piece;  // its first column
+  int64_t sum, lane;
+};
+Place PlaceOf(int64_t cols, int64_t c) {
+  const int64_t i = c % kNeuronColumns;
+  if (c / kNeuronColumns < cols / kNeuronColumns) return {c - i, i / 16, i % 16};
+  return {c / 32 * 32, c % 16 / 8 * 4 + c % 8 / 4 * 2 + c % 32 / 16, c % 4};
+}
+
 // Quant c of a neuron's row.
 int RowQuant(const NeuronMatrix& w, const std::byte* row, int64_t c) {
-  const int pair = Byte(row, c / 32 * 16 + c % 16);
-  const int low = c % 32 < 16 ? pair & 15 : pair >> 4;
+  const auto word = [](const std::byte* p) { return Byte(p, 0) | Byte(p, 1) << 8; };
+  const Place at = PlaceOf(w.cols, c);
+  const int64_t nibble_word = at.lane / 4 * 8 + at.sum / 4 * 4 + at.lane % 4;
+  const int low = word(row + at.piece / 2 + 2 * nibble_word) >> (at.sum % 4 * 4) & 15;
   const std::byte* const high = row + w.cols / 2;
-  if (w.type == DType::kQ5_K) return low | (Byte(high, c / 8) >> (c % 8) & 1) << 4;
-  if (w.type == DType::kQ6_K) return low | (Byte(high, c / 4) >> (c % 4 * 2) & 3) << 4;
+  if (w.type == DType::kQ5_K) {
+    return low | (Byte(high, at.piece / 8 + at.lane) >> at.sum & 1) << 4;
+  }
+  if (w.type == DType::kQ6_K) {
+    return low | (word(high + at.piece / 4 + 2 * at.lane) >> (2 * at.sum) & 3) << 4;
+  }
   return low;
+}
+
+// The step of 16-bit factors that reach up to `largest`; see accumulate_neurons.
+float StepOf(float largest) {
+  if (!std::isfinite(largest)) return std::numeric_limits<float>::quiet_NaN();
+  return largest == 0 ? 0x1p-126F : std::fmax(std::ldexp(1.0F, std::ilogb(largest) - 14), 0x1p-126F);
 }
 
 // What a group of 32 neurons adds to column c.
@@ -136,37 +160,47 @@ void WidenKQuantRow(const RowMatrix& w, const std::byte* row, float* out) {
 
 float AddedKQuantNeurons(const NeuronMatrix& w, NeuronList list, const float* h, int64_t c,
                          float y) {
-  int64_t current = -1;
-  float sums[2] = {};   // of quants times h; Q6_K: of the first and the last 16 neurons
-  float factors = 0;    // of h
-  const auto finish_group = [&] {
-    if (current < 0) return;
-    const Group group{w, current};
-    if (w.type == DType::kQ6_K) {
-      const auto scale = static_cast<float>(static_cast<int8_t>(group.scale(c)));
-      const auto second = static_cast<float>(static_cast<int8_t>(group.second(c)));
-      y = std::fma(group.d(c), std::fma(second, sums[1], scale * sums[0]), y);
-      return;
+  const bool six = w.type == DType::kQ6_K;
+  const int64_t set_rows = six ? kGroup / 2 : kGroup;
+  int64_t set = -1, count = 0;
+  float factors[kGroup];
+  int quants[kGroup];
+  const auto finish_set = [&] {
+    if (count == 0) return;
+    float largest = 0;
+    for (int64_t i = 0; i < count; ++i) {
+      const float size = std::fabs(factors[i]);
+      largest = size > largest || std::isnan(size) ? size : largest;
     }
-    y = std::fma(group.d(c) * static_cast<float>(group.scale(c)), sums[0], y);
-    y = std::fma(-(group.dmin(c) * static_cast<float>(group.second(c))), factors, y);
+    const float step = StepOf(largest);
+    int32_t sum = 0, all = 0;
+    for (int64_t i = 0; i < count && std::isfinite(step); ++i) {
+      const auto factor = static_cast<int32_t>(
+          std::fmin(std::nearbyint(factors[i] * (1.0F / step)), 32767.0F));
+      sum += factor * quants[i];
+      all += factor;
+    }
+    count = 0;
+    const Group group{w, set * set_rows / kGroup};
+    const int second = group.second(c);
+    const int scale = !six ? group.scale(c)
+                           : static_cast<int8_t>(set % 2 == 0 ? group.scale(c) : second);
+    y = std::fma(static_cast<float>(sum), group.d(c) * static_cast<float>(scale) * step, y);
+    if (six) return;
+    const float min = group.dmin(c) * static_cast<float>(second);
+    y = std::fma(-min, static_cast<float>(all) * step, y);
   };
   for (int64_t i = 0; i < list.count; ++i) {
     const float factor = h[list.positions[i]];
     if (factor == 0) continue;
     const int64_t row = list.rows[i];
-    if (row / kGroup != current) {
-      finish_group();
-      current = row / kGroup;
-      sums[0] = sums[1] = factors = 0;
-    }
-    const int q = RowQuant(w, Group{w, current}.row(row % kGroup), c);
-    const bool six = w.type == DType::kQ6_K;
-    float& sum = sums[six && row % kGroup >= 16 ? 1 : 0];
-    sum = std::fma(factor, static_cast<float>(six ? q - 32 : q), sum);
-    factors += factor;
+    if (row / set_rows != set || count == set_rows) finish_set();
+    set = row / set_rows;
+    const int q = RowQuant(w, Group{w, row / kGroup}.row(row % kGroup), c);
+    factors[count] = factor;
+    quants[count++] = six ? q - 32 : q;
   }
-  finish_group();
+  finish_set();
   return y;
 }
 

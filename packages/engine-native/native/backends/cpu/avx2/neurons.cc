@@ -1,6 +1,6 @@
 #include "backends/cpu/avx2/words.h"
 #include "backends/cpu/avx2/avx2.h"
-#include "backends/cpu/neurons_quant.h"
+#include "backends/cpu/neurons_any.h"
 
 namespace thermocline::avx2 {
 

@@ -36,14 +36,8 @@ TC_INLINE Words AndWords(Words w, int byte) {
   return _mm256_and_si256(w, _mm256_set1_epi8(static_cast<char>(byte)));
 }
 TC_INLINE Words OrWords(Words a, Words b) { return _mm256_or_si256(a, b); }
-// One byte a lane, as floats. Superblocks are whole registers: no part of one is ever loaded.
-TC_INLINE F32 LoadUnsigned(const std::byte* p) {
-  return ToFloat(_mm256_cvtepu8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(p))));
-}
+// Superblocks are whole registers here: no part of one is ever loaded.
 TC_INLINE F32 LoadUnsignedPart(const std::byte* p, int64_t) { return LoadUnsigned(p); }
-TC_INLINE F32 LoadSigned(const std::byte* p) {
-  return ToFloat(_mm256_cvtepi8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(p))));
-}
 TC_INLINE F32 LoadSignedPart(const std::byte* p, int64_t) { return LoadSigned(p); }
 // Halves that stand for eight lanes each, of the lanes from `first` on.
 TC_INLINE F32 SpreadF16(const std::byte* p, int64_t first) { return SetF16(p + first / 8 * 2); }

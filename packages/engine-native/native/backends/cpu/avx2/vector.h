@@ -160,5 +160,13 @@ TC_INLINE void LoadQ4(const std::byte* p, F32 (&v)[kBlockVectors]) {
   v[3] = _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_unpackhi_epi64(high, high)));
 }
 
+// One byte a lane, as floats.
+TC_INLINE F32 LoadUnsigned(const std::byte* p) {
+  return ToFloat(_mm256_cvtepu8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(p))));
+}
+TC_INLINE F32 LoadSigned(const std::byte* p) {
+  return ToFloat(_mm256_cvtepi8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(p))));
+}
+
 }  // namespace
 }  // namespace thermocline

@@ -27,6 +27,26 @@ TC_INLINE Words HighBytes(Words v) { return _mm256_srli_epi16(v, 8); }
 TC_INLINE Words SignedLowBytes(Words v) { return _mm256_srai_epi16(_mm256_slli_epi16(v, 8), 8); }
 TC_INLINE Words SignedHighBytes(Words v) { return _mm256_srai_epi16(v, 8); }
 
+// Lane by lane, the bytes or the words of a and b as two words.
+TC_INLINE Words ZipBytes(const std::byte* a, const std::byte* b) {
+  const __m256i first = _mm256_cvtepu8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(a)));
+  const __m256i second = _mm256_cvtepu8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(b)));
+  return _mm256_or_si256(first, _mm256_slli_epi32(second, 16));
+}
+TC_INLINE Words ZipWords(const std::byte* a, const std::byte* b) {
+  const __m256i first = _mm256_cvtepu16_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(a)));
+  const __m256i second =
+      _mm256_cvtepu16_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(b)));
+  return _mm256_or_si256(first, _mm256_slli_epi32(second, 16));
+}
+TC_INLINE Words OrWords(Words a, Words b) { return _mm256_or_si256(a, b); }
+// To the left, or with kBits below zero to the right.
+template <int kBits>
+TC_INLINE Words ShiftWords(Words v) {
+  if constexpr (kBits >= 0) return _mm256_slli_epi16(v, kBits);
+  return _mm256_srli_epi16(v, -kBits);
+}
+
 // sum + w[2 i] * pair[0] + w[2 i + 1] * pair[1] on every lane i.
 TC_INLINE I32 DotWords(I32 sum, Words w, I32 pair) {
   return _mm256_add_epi32(sum, _mm256_madd_epi16(w, pair));

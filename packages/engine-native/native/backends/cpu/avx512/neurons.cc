@@ -1,6 +1,6 @@
 #include "backends/cpu/avx512/words.h"
 #include "backends/cpu/avx512/avx512.h"
-#include "backends/cpu/neurons_quant.h"
+#include "backends/cpu/neurons_any.h"
 
 namespace thermocline::avx512 {
 

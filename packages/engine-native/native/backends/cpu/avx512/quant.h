@@ -35,15 +35,8 @@ TC_INLINE Words AndWords(Words w, int byte) {
   return _mm512_and_si512(w, _mm512_set1_epi8(static_cast<char>(byte)));
 }
 TC_INLINE Words OrWords(Words a, Words b) { return _mm512_or_si512(a, b); }
-// One byte a lane, as floats.
-TC_INLINE F32 LoadUnsigned(const std::byte* p) {
-  return ToFloat(_mm512_cvtepu8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p))));
-}
 TC_INLINE F32 LoadUnsignedPart(const std::byte* p, int64_t n) {
   return ToFloat(_mm512_cvtepu8_epi32(_mm_maskz_loadu_epi8(FirstLanes(n), p)));
-}
-TC_INLINE F32 LoadSigned(const std::byte* p) {
-  return ToFloat(_mm512_cvtepi8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p))));
 }
 TC_INLINE F32 LoadSignedPart(const std::byte* p, int64_t n) {
   return ToFloat(_mm512_cvtepi8_epi32(_mm_maskz_loadu_epi8(FirstLanes(n), p)));

@@ -136,5 +136,13 @@ TC_INLINE void LoadQ4(const std::byte* p, F32 (&v)[kBlockVectors]) {
   v[1] = _mm512_permutexvar_ps(_mm512_srli_epi32(pairs, 4), table);
 }
 
+// One byte a lane, as floats.
+TC_INLINE F32 LoadUnsigned(const std::byte* p) {
+  return ToFloat(_mm512_cvtepu8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p))));
+}
+TC_INLINE F32 LoadSigned(const std::byte* p) {
+  return ToFloat(_mm512_cvtepi8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p))));
+}
+
 }  // namespace
 }  // namespace thermocline

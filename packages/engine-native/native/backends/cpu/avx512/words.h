@@ -25,6 +25,27 @@ TC_INLINE Words HighBytes(Words v) { return _mm512_srli_epi16(v, 8); }
 TC_INLINE Words SignedLowBytes(Words v) { return _mm512_srai_epi16(_mm512_slli_epi16(v, 8), 8); }
 TC_INLINE Words SignedHighBytes(Words v) { return _mm512_srai_epi16(v, 8); }
 
+// Lane by lane, the bytes or the words of a and b as two words.
+TC_INLINE Words ZipBytes(const std::byte* a, const std::byte* b) {
+  const __m512i first = _mm512_cvtepu8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(a)));
+  const __m512i second = _mm512_cvtepu8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(b)));
+  return _mm512_or_si512(first, _mm512_slli_epi32(second, 16));
+}
+TC_INLINE Words ZipWords(const std::byte* a, const std::byte* b) {
+  const __m512i first =
+      _mm512_cvtepu16_epi32(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(a)));
+  const __m512i second =
+      _mm512_cvtepu16_epi32(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(b)));
+  return _mm512_or_si512(first, _mm512_slli_epi32(second, 16));
+}
+TC_INLINE Words OrWords(Words a, Words b) { return _mm512_or_si512(a, b); }
+// To the left, or with kBits below zero to the right.
+template <int kBits>
+TC_INLINE Words ShiftWords(Words v) {
+  if constexpr (kBits >= 0) return _mm512_slli_epi16(v, kBits);
+  return _mm512_srli_epi16(v, -kBits);
+}
+
 // sum + w[2 i] * pair[0] + w[2 i + 1] * pair[1] on every lane i.
 TC_INLINE I32 DotWords(I32 sum, Words w, I32 pair) {
 #if defined(__AVX512VNNI__)

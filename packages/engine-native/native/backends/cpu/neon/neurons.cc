@@ -1,6 +1,6 @@
 #include "backends/cpu/neon/words.h"
 #include "backends/cpu/neon/neon.h"
-#include "backends/cpu/neurons_quant.h"
+#include "backends/cpu/neurons_any.h"
 
 namespace thermocline::neon {
 

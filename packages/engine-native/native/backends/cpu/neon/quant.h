@@ -38,18 +38,8 @@ TC_INLINE Words AndWords(Words w, int byte) {
   return vandq_s8(w, vdupq_n_s8(static_cast<int8_t>(byte)));
 }
 TC_INLINE Words OrWords(Words a, Words b) { return vorrq_s8(a, b); }
-// One byte a lane, as floats. Superblocks are whole registers: no part of one is ever loaded.
-TC_INLINE F32 LoadUnsigned(const std::byte* p) {
-  const uint8_t* const bytes = reinterpret_cast<const uint8_t*>(p);
-  const uint32_t lanes[4] = {bytes[0], bytes[1], bytes[2], bytes[3]};
-  return vcvtq_f32_u32(vld1q_u32(lanes));
-}
+// Superblocks are whole registers here: no part of one is ever loaded.
 TC_INLINE F32 LoadUnsignedPart(const std::byte* p, int64_t) { return LoadUnsigned(p); }
-TC_INLINE F32 LoadSigned(const std::byte* p) {
-  const int8_t* const bytes = reinterpret_cast<const int8_t*>(p);
-  const int32_t lanes[4] = {bytes[0], bytes[1], bytes[2], bytes[3]};
-  return vcvtq_f32_s32(vld1q_s32(lanes));
-}
 TC_INLINE F32 LoadSignedPart(const std::byte* p, int64_t) { return LoadSigned(p); }
 // Halves that stand for eight lanes each, of the lanes from `first` on.
 TC_INLINE F32 SpreadF16(const std::byte* p, int64_t first) { return SetF16(p + first / 8 * 2); }

@@ -162,5 +162,17 @@ TC_INLINE void LoadQ4(const std::byte* p, F32 (&v)[kBlockVectors]) {
   Widen16(nibbles.high, v + 4);
 }
 
+// One byte a lane, as floats.
+TC_INLINE F32 LoadUnsigned(const std::byte* p) {
+  const uint8_t* const bytes = reinterpret_cast<const uint8_t*>(p);
+  const uint32_t lanes[4] = {bytes[0], bytes[1], bytes[2], bytes[3]};
+  return vcvtq_f32_u32(vld1q_u32(lanes));
+}
+TC_INLINE F32 LoadSigned(const std::byte* p) {
+  const int8_t* const bytes = reinterpret_cast<const int8_t*>(p);
+  const int32_t lanes[4] = {bytes[0], bytes[1], bytes[2], bytes[3]};
+  return vcvtq_f32_s32(vld1q_s32(lanes));
+}
+
 }  // namespace
 }  // namespace thermocline

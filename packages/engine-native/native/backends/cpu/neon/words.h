@@ -26,6 +26,32 @@ TC_INLINE Words HighBytes(Words v) {
 TC_INLINE Words SignedLowBytes(Words v) { return vshrq_n_s16(vshlq_n_s16(v, 8), 8); }
 TC_INLINE Words SignedHighBytes(Words v) { return vshrq_n_s16(v, 8); }
 
+// Lane by lane, the bytes or the words of a and b as two words.
+TC_INLINE Words ZipBytes(const std::byte* a, const std::byte* b) {
+  int16_t words[8];
+  for (int i = 0; i < 4; ++i) {
+    words[2 * i] = static_cast<int16_t>(a[i]);
+    words[2 * i + 1] = static_cast<int16_t>(b[i]);
+  }
+  return vld1q_s16(words);
+}
+TC_INLINE Words ZipWords(const std::byte* a, const std::byte* b) {
+  int16_t first[4], second[4];
+  __builtin_memcpy(first, a, sizeof first);
+  __builtin_memcpy(second, b, sizeof second);
+  const int16x4x2_t zipped = vzip_s16(vld1_s16(first), vld1_s16(second));
+  return vcombine_s16(zipped.val[0], zipped.val[1]);
+}
+TC_INLINE Words OrWords(Words a, Words b) { return vorrq_s16(a, b); }
+// To the left, or with kBits below zero to the right.
+template <int kBits>
+TC_INLINE Words ShiftWords(Words v) {
+  if constexpr (kBits >= 0) return vshlq_n_s16(v, kBits);
+  if constexpr (kBits < 0) {
+    return vreinterpretq_s16_u16(vshrq_n_u16(vreinterpretq_u16_s16(v), -kBits));
+  }
+}
+
 // sum + w[2 i] * pair[0] + w[2 i + 1] * pair[1] on every lane i.
 TC_INLINE I32 DotWords(I32 sum, Words w, I32 pair) {
   const int16x8_t factors = vreinterpretq_s16_s32(pair);
