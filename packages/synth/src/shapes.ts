@@ -23,11 +23,9 @@ export interface SyntheticShape {
   experts?: { count: number; used: number; sharedFf: number };
 }
 
-function llama(
-  about: string,
-  sizes: Pick<SyntheticShape, 'layers' | 'dModel' | 'nFf' | 'heads' | 'kvHeads'>,
-  rest: Partial<SyntheticShape> = {},
-): SyntheticShape {
+type Sizes = Pick<SyntheticShape, 'layers' | 'dModel' | 'nFf' | 'heads' | 'kvHeads'>;
+
+function llama(about: string, sizes: Sizes, rest: Partial<SyntheticShape> = {}): SyntheticShape {
   return {
     about,
     arch: 'llama',
@@ -41,10 +39,7 @@ function llama(
   };
 }
 
-function opt(
-  about: string,
-  sizes: Pick<SyntheticShape, 'layers' | 'dModel' | 'nFf' | 'heads'>,
-): SyntheticShape {
+function opt(about: string, sizes: Omit<Sizes, 'kvHeads'>): SyntheticShape {
   return {
     about,
     arch: 'opt',
@@ -58,25 +53,57 @@ function opt(
   };
 }
 
+function falcon(about: string, sizes: Sizes): SyntheticShape {
+  return {
+    about,
+    arch: 'falcon',
+    ...sizes,
+    headDim: sizes.dModel / sizes.heads,
+    vocab: 65_024,
+    context: 2048,
+    activation: 'relu',
+    sparsity: 0.95,
+  };
+}
+
+/** Attention and experts in turns, as Nemotron has them, without its recurrent layers. */
+function mixture(
+  about: string,
+  sizes: Sizes,
+  experts: NonNullable<SyntheticShape['experts']>,
+): SyntheticShape {
+  return {
+    about,
+    arch: 'nemotron_h_moe',
+    ...sizes,
+    headDim: sizes.dModel / sizes.heads,
+    vocab: 131_072,
+    context: 4096,
+    activation: 'relu2',
+    sparsity: 0.85,
+    experts,
+  };
+}
+
+const TINY = { layers: 2, dModel: 256, nFf: 1024, heads: 4, kvHeads: 2 };
+const TINY_FILE = { vocab: 1024, context: 512, sparsity: 0.9 };
 const tinyllama = { layers: 22, dModel: 2048, nFf: 5632, heads: 32, kvHeads: 4 };
 
 /** The shapes that can be written, by name. */
 export const SHAPES = {
-  tiny: llama(
-    'for tests: two layers, 256 wide',
-    { layers: 2, dModel: 256, nFf: 1024, heads: 4, kvHeads: 2 },
-    { vocab: 1024, context: 512 },
-  ),
-  'tiny-opt': {
-    ...opt('for tests: OPT, two layers, 256 wide', {
-      layers: 2,
-      dModel: 256,
-      nFf: 1024,
-      heads: 4,
-    }),
-    vocab: 1024,
-    context: 512,
-    sparsity: 0.9,
+  tiny: llama('for tests', TINY, TINY_FILE),
+  'tiny-drelu': llama('for tests: ReLU of gate and up', TINY, {
+    ...TINY_FILE,
+    activation: 'drelu',
+  }),
+  'tiny-opt': { ...opt('for tests: OPT', TINY), ...TINY_FILE },
+  'tiny-falcon': {
+    ...falcon('for tests: Falcon', TINY),
+    ...TINY_FILE,
+  },
+  'tiny-moe': {
+    ...mixture('for tests: a mixture', { ...TINY, nFf: 256 }, { count: 8, used: 2, sharedFf: 256 }),
+    ...TINY_FILE,
   },
   'tinyllama-1.1b': llama('TinyLlama, SiLU: the dense 1B of benchmarks', tinyllama, {
     context: 2048,
@@ -98,35 +125,23 @@ export const SHAPES = {
     { activation: 'drelu' },
   ),
   'falcon-40b': {
-    about: 'Falcon with ReLU, cut to a few layers; not computed by the engine yet',
-    arch: 'falcon',
-    layers: 4,
+    ...falcon('Falcon with ReLU, cut to a few layers; not computed by the engine yet', {
+      layers: 4,
+      dModel: 8192,
+      nFf: 32_768,
+      heads: 128,
+      kvHeads: 8,
+    }),
     fullLayers: 60,
-    dModel: 8192,
-    nFf: 32_768,
-    heads: 128,
-    kvHeads: 8,
-    headDim: 64,
-    vocab: 65_024,
-    context: 2048,
-    activation: 'relu',
-    sparsity: 0.95,
   },
   'relu2-moe-128': {
-    about: '128 experts of squared ReLU, cut to a few layers; not computed by the engine yet',
-    arch: 'nemotron_h_moe',
-    layers: 4,
-    fullLayers: 52,
-    dModel: 2688,
-    nFf: 1856,
-    heads: 32,
-    kvHeads: 2,
+    ...mixture(
+      '128 experts of squared ReLU, cut to a few layers; not computed by the engine yet',
+      { layers: 4, dModel: 2688, nFf: 1856, heads: 32, kvHeads: 2 },
+      { count: 128, used: 6, sharedFf: 3712 },
+    ),
     headDim: 128,
-    vocab: 131_072,
-    context: 4096,
-    activation: 'relu2',
-    sparsity: 0.85,
-    experts: { count: 128, used: 6, sharedFf: 3712 },
+    fullLayers: 52,
   },
 } as const satisfies Record<string, SyntheticShape>;
 
