@@ -77,7 +77,7 @@ async function predictorOutput(
   if (output === undefined && overPrediction === undefined) return undefined;
   if (output === undefined) throw new UsageError('--over-prediction is of --predictors FILE.');
   requirePredictable(recipe);
-  return await outputPath(output, 'predictors', []);
+  return outputPath(output, 'predictors', []);
 }
 
 function toJson({ recipe, ...written }: WrittenModel, seconds: number): object {
