@@ -257,7 +257,7 @@ void BenchNeurons(const Kernels& k, const Roof& roof, const Types& types, int64_
         const auto bytes = static_cast<double>(BytesOf(w, list));
         for (const int threads : {1, 2}) {
           ThreadPool pool(threads);
-          const int64_t lanes = 8;
+          const int64_t lanes = working_set < kWorkingSet ? threads : 8;
           std::vector<std::vector<float>> y(static_cast<size_t>(lanes));
           for (auto& lane : y) lane.resize(static_cast<size_t>(cols));
           auto body = [&](int64_t lane, int) {

@@ -5,6 +5,15 @@
 #include <span>
 
 namespace thermocline {
+namespace {
+
+// Ascending rows; as a range, which streams better, where none is missing.
+RowSet RowsOf(const uint32_t* rows, int64_t n) {
+  if (n > 0 && rows[n - 1] - rows[0] == n - 1) return {nullptr, rows[0], n};
+  return {rows, 0, n};
+}
+
+}  // namespace
 
 uint64_t CpuFfn::ScratchBytes(int64_t neurons, int64_t d_model, int64_t max_tokens) {
   const int64_t chunks = CeilDiv(neurons, kRowChunk);
@@ -55,15 +64,11 @@ void CpuFfn::Run(const CpuPart& part, TensorView y, FfnOutcome* outcome) {
 void CpuFfn::RunToken(const CpuPart& part, TensorView y, FfnOutcome* outcome) {
   if (part.work.listed()) DealList(part);
   Counts counts[kLanes];
-  const int64_t n_lanes = std::min(kLanes, CeilDiv(part.n, kLaneBlock));
+  const int64_t n_lanes = LanesOf(part.n);
   auto lane_task = [&](int64_t lane, int) { counts[lane] = RunLane(part, lane); };
   pool_.ParallelFor(n_lanes, lane_task);
 
-  float* sum = scratch_.sums.data();
-  for (int64_t lane = 1; lane < n_lanes; ++lane) {
-    kernels_.add(scratch_.sums.data() + lane * part.d_model, part.d_model, sum);
-  }
-  kernels_.add(sum, part.d_model, y.f32());
+  AddLanes(part, y.f32());
   for (int64_t lane = 0; lane < n_lanes; ++lane) {
     outcome->bytes_read += counts[lane].bytes;
     outcome->fired[0] += counts[lane].fired;
@@ -72,13 +77,27 @@ void CpuFfn::RunToken(const CpuPart& part, TensorView y, FfnOutcome* outcome) {
   if (!part.work.h.empty()) CopyTokenH(part);
 }
 
+void CpuFfn::AddLanes(const CpuPart& part, float* y) {
+  constexpr int64_t kColumns = 1024;  // enough to be worth a thread
+  auto column_task = [&](int64_t chunk, int) {
+    const int64_t c = chunk * kColumns;
+    const int64_t n = std::min(kColumns, part.d_model - c);
+    float* const sum = scratch_.sums.data() + c;
+    for (int64_t lane = 1; lane < LanesOf(part.n); ++lane) {
+      kernels_.add(sum + lane * part.d_model, n, sum);
+    }
+    kernels_.add(sum, n, y + c);
+  };
+  pool_.ParallelFor(CeilDiv(part.d_model, kColumns), column_task);
+}
+
 // One pass over what is listed: nothing here looks at the neurons that are not.
 void CpuFfn::DealList(const CpuPart& part) {
   int64_t counts[kLanes] = {};
   const int64_t capacity = LaneCapacity(part.n);
   uint32_t* const positions = scratch_.positions.data();
   for (const uint32_t position : part.work.lists[0]) {
-    const int64_t lane = LaneOf(position);
+    const int64_t lane = position / capacity;
     positions[lane * capacity + counts[lane]++] = position;
   }
   std::copy_n(counts, kLanes, scratch_.counts.data());
@@ -89,7 +108,7 @@ CpuFfn::Counts CpuFfn::RunLane(const CpuPart& part, int64_t lane) {
   uint32_t* const positions = LanePositions(part, lane);
   int64_t n = RunFirst(part, lane, counts);
   if (part.gated) {
-    kernels_.matmul(part.up, {positions, 0, n}, part.work.x, scratch_.second.data(), part.n);
+    kernels_.matmul(part.up, RowsOf(positions, n), part.work.x, scratch_.second.data(), part.n);
     counts.bytes += static_cast<uint64_t>(n * part.up.row_bytes);
   }
   n = RunActivation(part, positions, n, counts);
@@ -116,15 +135,12 @@ int64_t CpuFfn::RunFirst(const CpuPart& part, int64_t lane, Counts& counts) {
     AddBias(part.first_bias(), positions, candidates, h);
     kept = Keep(part, positions, candidates, h, positions);
   } else {
-    for (int64_t begin = lane * kLaneBlock; begin < part.n; begin += kLanes * kLaneBlock) {
-      const int64_t n = std::min(kLaneBlock, part.n - begin);
-      kernels_.matmul(first, {nullptr, begin, n}, x, h, part.n);
-      AddBias(part.first_bias(), begin, n, h + begin);
-      uint32_t block[kLaneBlock];
-      for (int64_t i = 0; i < n; ++i) block[i] = static_cast<uint32_t>(begin + i);
-      kept += Keep(part, block, n, h, positions + kept);
-      candidates += n;
-    }
+    const int64_t begin = lane * LaneCapacity(part.n);
+    candidates = std::min(LaneCapacity(part.n), part.n - begin);
+    kernels_.matmul(first, {nullptr, begin, candidates}, x, h, part.n);
+    AddBias(part.first_bias(), begin, candidates, h + begin);
+    for (int64_t i = 0; i < candidates; ++i) positions[i] = static_cast<uint32_t>(begin + i);
+    kept = Keep(part, positions, candidates, h, positions);
   }
   counts.bytes += static_cast<uint64_t>(candidates * first.row_bytes);
   counts.computed = static_cast<uint64_t>(part.work.threshold.empty() ? candidates : kept);

@@ -1,9 +1,8 @@
 // The arithmetic of CpuTier: parts in, partial sums out, with the working memory for it.
 //
-// A neuron's position is its place in the list it was loaded by. Positions are dealt to a fixed
-// number of lanes in blocks of 32, round robin. A lane sums its neurons in ascending order and
-// lanes are added in order: the bits depend neither on threads nor on which neurons were skipped
-// or listed nor on the batch.
+// A neuron's position is its place in the list it was loaded by. Positions are cut into at most 32
+// lanes of neighbours. A lane sums its neurons in ascending order and lanes are added in order: the
+// bits depend neither on threads nor on which neurons were skipped or listed nor on the batch.
 #pragma once
 
 #include <cstdint>
@@ -57,6 +56,8 @@ class CpuFfn {
   Counts RunLane(const CpuPart& part, int64_t lane);
   // Computes the first values of a lane's candidates and keeps, in order, those that go on.
   int64_t RunFirst(const CpuPart& part, int64_t lane, Counts& counts);
+  // Adds the sums of all lanes to y, in order.
+  void AddLanes(const CpuPart& part, float* y);
   int64_t Keep(const CpuPart& part, const uint32_t* from, int64_t n, float* h, uint32_t* kept);
   int64_t RunActivation(const CpuPart& part, uint32_t* positions, int64_t n, Counts& counts);
   void CopyTokenH(const CpuPart& part);

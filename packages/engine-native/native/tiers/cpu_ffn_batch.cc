@@ -76,11 +76,11 @@ void CpuFfn::RunBatch(const CpuPart& part, TensorView y, FfnOutcome* outcome) {
   for (int64_t chunk = 0; chunk < n_chunks; ++chunk) {
     ForBits(scratch_.active[static_cast<size_t>(chunk)], [&](int i) {
       const int64_t position = chunk * kRowChunk + i;
-      const int64_t lane = LaneOf(position);
+      const int64_t lane = position / LaneCapacity(part.n);
       LanePositions(part, lane)[counts[lane]++] = static_cast<uint32_t>(position);
     });
   }
-  for (int64_t lane = 0; lane < kLanes; ++lane) {
+  for (int64_t lane = 0; lane < LanesOf(part.n); ++lane) {
     SetLaneCount(part, lane, counts[lane]);
     outcome->bytes_read += DownBytes(part, LaneList(part, lane));
   }
@@ -190,7 +190,7 @@ void CpuFfn::RunColumns(const CpuPart& part, int64_t chunk) {
   if (c == 0 && !part.work.h.empty()) {
     std::copy_n(h, n * part.n, part.work.h.data() + t * part.n);
   }
-  for (int64_t lane = 0; lane < kLanes; ++lane) {
+  for (int64_t lane = 0; lane < LanesOf(part.n); ++lane) {
     kernels_.add_neurons(part.down, LaneList(part, lane), h, part.n, n, c,
                          std::min(c + kColumnChunk, part.d_model),
                          scratch_.sums.data() + t * part.d_model, part.d_model);

@@ -13,15 +13,16 @@
 namespace thermocline {
 
 constexpr int64_t kLanes = 32;
-constexpr int64_t kLaneBlock = 32;  // positions dealt to a lane at a time
+constexpr int64_t kLaneBlock = 32;  // positions, of which a lane has a multiple
 constexpr int64_t kRowChunk = 64;   // rows per task of a batch, and bits of a mask
 
 constexpr int64_t CeilDiv(int64_t a, int64_t b) { return (a + b - 1) / b; }
-// Positions of n that a lane can hold.
+// Positions of n that a lane holds, the last one perhaps fewer: neighbours, so that their rows are
+// one stretch of memory and sets of rows with common steps stay together.
 constexpr int64_t LaneCapacity(int64_t n) {
   return CeilDiv(CeilDiv(n, kLaneBlock), kLanes) * kLaneBlock;
 }
-constexpr int64_t LaneOf(int64_t position) { return position / kLaneBlock % kLanes; }
+constexpr int64_t LanesOf(int64_t n) { return n == 0 ? 0 : CeilDiv(n, LaneCapacity(n)); }
 
 // Adds the biases of positions [begin, begin + n) to their values.
 inline void AddBias(const std::vector<float>& bias, int64_t begin, int64_t n, float* values) {
