@@ -409,9 +409,22 @@ def write_gguf_models():
     write("llama-f32.gguf", gguf(llama_keys(n_spm) + spm_keys(False), tensors))
     write("llama-v2.gguf", gguf(llama_keys(n_spm) + spm_keys(False), tensors, version=2))
     write("opt-f16.gguf", gguf(opt_keys(n_bpe) + bpe_keys(), opt_tensors(n_bpe, "F16", Random(3))))
+    packed = [transposed(tensor) for tensor in llama_tensors(n_bpe, "Q4_0", False, Random(7))]
+    layout = [("thermocline.layout", STRING, "neuron-major")]
+    write("llama-packed.gguf", gguf(llama_keys(n_bpe) + layout + bpe_keys(), packed))
     write_k_quants(n_spm)
     unread = [("token_embd.weight", [4, 256], "Q3_K", [0.0] * 1024), ("a.weight", [3], "F32", [1, 2, 3])]
     write("unread-type.gguf", gguf(llama_keys(4), unread))
+
+
+def transposed(tensor):
+    """A down matrix as packed files hold it, a row for each neuron; anything else as it is."""
+    name, shape, kind, values = tensor
+    if not name.endswith("ffn_down.weight"):
+        return tensor
+    rows, cols = shape
+    flat = [values[i * cols + j] for j in range(cols) for i in range(rows)]
+    return (name.replace("ffn_down.", "ffn_down_t."), [cols, rows], kind, flat)
 
 
 def write_k_quants(n_spm):
