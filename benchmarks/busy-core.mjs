@@ -16,7 +16,7 @@ const TARGET = 0.8;
 const cores = availableParallelism();
 if (cores !== 2) console.warn(`This machine has ${cores} cores; run it as: taskset -c 0,1 node …`);
 
-const models = [demoModel, synthModel('Q4_0')];
+const models = [demoModel, await synthModel('Q4_0')];
 const { cases } = await measure({
   models: models.map(({ path }) => path),
   modes: ['dense'],

@@ -27,7 +27,7 @@ const peer = nodeLlamaCpp(values.peer);
 const DECODE_TARGET = 1.0;
 const PREFILL_TARGET = 0.8;
 
-const models = [demoModel, swigluModel, synthModel('Q4_0')].filter(
+const models = [demoModel, swigluModel, await synthModel('Q4_0')].filter(
   (model) => existsSync(model.path) && model.name.includes(values.models),
 );
 const agreement = [];

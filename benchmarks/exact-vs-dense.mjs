@@ -15,7 +15,7 @@ const { values } = parseArgs({
 const threads = values.threads.split(',').map(Number);
 
 // Random gates fire for half of the neurons: far more than a model trained with ReLU.
-const models = [demoModel, synthModel('F16', { relu: true })];
+const models = [demoModel, await synthModel('F16', { relu: true })];
 const { cases } = await measure({
   models: models.map(({ path }) => path),
   modes: ['dense', 'exact'],

@@ -14,7 +14,8 @@ const { values } = parseArgs({
   },
 });
 
-const models = /** @type {const} */ (['F16', 'Q8_0', 'Q4_0']).map((type) => synthModel(type));
+const types = /** @type {const} */ (['F16', 'Q8_0', 'Q4_0']);
+const models = await Promise.all(types.map((type) => synthModel(type)));
 const { cases, machine } = await measure({
   models: models.map(({ path }) => path),
   modes: ['dense'],

@@ -1,9 +1,9 @@
 // The models that benchmarks run: the embedded one, the SwiGLU one where the test data is, and
 // synthetic ones, written on first use into a folder that outlives the run.
-import { existsSync, mkdirSync, renameSync } from 'node:fs';
+import { existsSync, mkdirSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { writeSynthLlama } from '../../e2e/tools/synth-llama.mjs';
+import { writeSyntheticModel } from '@thermocline/synth';
 
 const ROOT = resolve(import.meta.dirname ?? '.', '..', '..');
 const DATA = process.env['THERMOCLINE_TEST_DATA'] ?? resolve(ROOT, '..', 'shared', 'data');
@@ -35,18 +35,17 @@ export const swigluModel = {
 };
 
 /**
- * @param {import('../../e2e/tools/tensor-codec.mjs').WeightType} type
- * @param {{ relu?: boolean }} [options]
- * @returns {BenchmarkModel}
+ * @param {import('@thermocline/synth').SyntheticType} type
+ * @param {{ relu?: boolean }} [options] with ReLU half of the neurons fire
+ * @returns {Promise<BenchmarkModel>}
  */
-export function synthModel(type, { relu = false } = {}) {
-  const folder = join(tmpdir(), 'thermocline-benchmark-models');
+export async function synthModel(type, { relu = false } = {}) {
+  const folder = join(tmpdir(), 'thermocline-synthetic-models');
   const name = `synth-160M-${type}${relu ? '-relu' : ''}`;
   const path = join(folder, `${name}.gguf`);
   if (!existsSync(path)) {
     mkdirSync(folder, { recursive: true });
-    writeSynthLlama(`${path}.part`, { type, relu });
-    renameSync(`${path}.part`, path);
+    await writeSyntheticModel(path, relu ? 'llama-160m-relu' : 'llama-160m', { type });
   }
   return { name, path, context: 1024, vocab: 32_000, bos: 1 };
 }

@@ -87,6 +87,7 @@ function mixture(
 
 const TINY = { layers: 2, dModel: 256, nFf: 1024, heads: 4, kvHeads: 2 };
 const TINY_FILE = { vocab: 1024, context: 512, sparsity: 0.9 };
+const small = { layers: 12, dModel: 768, nFf: 3072, heads: 12, kvHeads: 12 };
 const tinyllama = { layers: 22, dModel: 2048, nFf: 5632, heads: 32, kvHeads: 4 };
 
 /** The shapes that can be written, by name. */
@@ -105,6 +106,11 @@ export const SHAPES = {
     ...mixture('for tests: a mixture', { ...TINY, nFf: 256 }, { count: 8, used: 2, sharedFf: 256 }),
     ...TINY_FILE,
   },
+  'llama-160m': llama('a small Llama, SiLU', small, { context: 2048, activation: 'silu' }),
+  'llama-160m-relu': llama('a small Llama with a ReLU gate', small, {
+    context: 2048,
+    sparsity: 0.5,
+  }),
   'tinyllama-1.1b': llama('TinyLlama, SiLU: the dense 1B of benchmarks', tinyllama, {
     context: 2048,
     activation: 'silu',
