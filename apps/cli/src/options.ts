@@ -1,8 +1,20 @@
 import type { Mode } from '@thermocline/contracts';
+import type { KernelBenchType } from '@thermocline/runtime';
 import { InvalidArgumentError } from 'commander';
 
 // Spelled out rather than imported: the contracts load a schema library that `--help` can spare.
 export const modes = ['dense', 'exact', 'predicted', 'threshold'] as const satisfies Mode[];
+
+const weightTypes = [
+  'F32',
+  'F16',
+  'BF16',
+  'Q8_0',
+  'Q4_0',
+  'Q4_K',
+  'Q5_K',
+  'Q6_K',
+] as const satisfies KernelBenchType[];
 
 /** A share: `0.97` or `97%`. */
 export function share(text: string): number {
@@ -46,6 +58,13 @@ export function mode(text: string): Mode {
   const known = modes.find((name) => name === text);
   if (known !== undefined) return known;
   throw new InvalidArgumentError(`There are ${modes.join(', ')}.`);
+}
+
+/** A weight type that kernels know. */
+export function weightType(text: string): KernelBenchType {
+  const known = weightTypes.find((name) => name === text.toUpperCase());
+  if (known !== undefined) return known;
+  throw new InvalidArgumentError(`There are ${weightTypes.join(', ')}.`);
 }
 
 /** Parser of token ids: `1,2,3`. */

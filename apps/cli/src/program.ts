@@ -1,6 +1,16 @@
 import { Command, Option } from 'commander';
 import manifest from '../package.json' with { type: 'json' };
-import { collect, listOf, listOfIds, mode, modes, number, share, wholeNumber } from './options.js';
+import {
+  collect,
+  listOf,
+  listOfIds,
+  mode,
+  modes,
+  number,
+  share,
+  weightType,
+  wholeNumber,
+} from './options.js';
 
 /**
  * The command line as commander sees it. Commands are loaded when called, so that `--help` and
@@ -328,6 +338,19 @@ function addBench(program: Command): void {
       (await import('./commands/bench-compare.js')).benchCompare(before, after, options),
     );
   withJson(compare);
+
+  const kernels = bench
+    .command('kernels')
+    .description('how near each kernel comes to what the machine can do')
+    .option('--kernel <names>', 'read,rows,… (default: all)', listOf(String))
+    .option('--type <types>', 'weight types (default: F16,Q8_0,Q4_0,Q4_K)', listOf(weightType))
+    .option('--threads <list>', 'threads that compute (default: the cores)', counts(1))
+    .option('--tokens <n>', 'that pass together in gemm and down-batch', wholeNumber(1))
+    .option('--kernels <set>', 'kernel set; doctor lists them')
+    .option('--working-set <size>', 'memory read in a pass, far beyond the caches', '256MiB')
+    .option('--passes <n>', 'of which the best counts', wholeNumber(1), 12)
+    .action(async (options) => (await import('./commands/bench-kernels.js')).benchKernels(options));
+  withJson(kernels);
 }
 
 /** `synth [SHAPE]`, and whether a file does what was planted in it. */

@@ -16,6 +16,7 @@ import type {
   TierMemory,
 } from '@thermocline/contracts';
 import { PipelineError } from '@thermocline/contracts';
+import type { KernelBenchInfo, KernelBenchOptions, KernelPass } from './kernel-bench.js';
 import type { GpuInfo } from './list-gpus.js';
 import { tryInChildProcess } from './try-binary.js';
 
@@ -30,6 +31,7 @@ export type TokenizerHandle = Handle<'tokenizer'>;
 export type ObservationHandle = Handle<'observation'>;
 type SumHandle = Handle<'sum'>;
 export type MathHandle = Handle<'math'>;
+export type KernelProbeHandle = Handle<'kernel-probe'>;
 
 /** A call in flight. `cancel(id)` ends it early; nothing happens when it has ended. */
 export interface NativeCall<T> {
@@ -286,6 +288,10 @@ export interface NativeBinding {
   ): NativeCall<RawRates>;
   probeGpu(cpuDevices: boolean, onProgress: (fraction: number) => void): NativeCall<RawGpuRates>;
   listGpus(): NativeCall<GpuInfo[]>;
+  listKernelProbes(): KernelBenchInfo[];
+  openKernelProbe(options: Required<KernelBenchOptions>): NativeCall<KernelProbeHandle>;
+  runKernelProbe(probe: KernelProbeHandle): NativeCall<KernelPass>;
+  closeKernelProbe(probe: KernelProbeHandle): void;
 }
 
 /** Names a binary to load instead of the platform package's, such as one with sanitizers. */

@@ -1,6 +1,16 @@
 export { driveName } from './drive-name.js';
 export { type HostInfo, hostInfo, type KernelSet } from './host-info.js';
 export { inspectModel, type ModelInspection } from './inspect-model.js';
+export {
+  KERNEL_BENCH_TYPES,
+  KernelBench,
+  type KernelBenchInfo,
+  type KernelBenchOptions,
+  type KernelBenchType,
+  type KernelPass,
+  listKernelBenches,
+  openKernelBench,
+} from './kernel-bench.js';
 export { type GpuInfo, listGpus } from './list-gpus.js';
 export { NativeEngine } from './native-engine.js';
 export { NativeSession } from './native-session.js';

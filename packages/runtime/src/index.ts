@@ -2,7 +2,12 @@ export {
   driveName,
   hostInfo,
   inspectModel,
+  type KernelBenchInfo,
+  type KernelBenchOptions,
+  type KernelBenchType,
   listGpus,
+  listKernelBenches,
+  openKernelBench,
   openTokenizer,
   probeHardware,
 } from '@thermocline/engine-native';

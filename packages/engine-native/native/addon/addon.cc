@@ -23,6 +23,7 @@ Napi::Object Load(Napi::Env env, Napi::Object exports) {
   ExportInspectCalls(exports);
   ExportHostCalls(exports);
   ExportProbeCalls(exports);
+  ExportKernelCalls(exports);
   ExportTrainCalls(exports);
   return exports;
 }

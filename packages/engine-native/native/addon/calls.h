@@ -36,6 +36,7 @@ void ExportTokenizerCalls(Napi::Object exports);
 void ExportInspectCalls(Napi::Object exports);
 void ExportHostCalls(Napi::Object exports);
 void ExportProbeCalls(Napi::Object exports);
+void ExportKernelCalls(Napi::Object exports);
 void ExportTrainCalls(Napi::Object exports);
 
 }  // namespace thermocline::addon

@@ -19,7 +19,7 @@ class MemoryProbe {
   // kInvalidArgument below 1 MiB; kOutOfMemory. `cancel` may be null.
   static Result<MemoryProbe> Create(uint64_t buffer_bytes, const std::atomic<bool>* cancel);
 
-  // Bytes per second over all threads. kAborted when cancelled.
+  // Bytes per second over all threads, of the fastest loop there is. kAborted when cancelled.
   Result<double> SequentialRead(int threads) const;
 
   // A tenth of the blocks, in ascending order with irregular gaps and a prefetch of blocks to

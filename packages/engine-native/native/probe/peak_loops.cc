@@ -1,0 +1,74 @@
+#include "probe/peak_loops.h"
+
+#include "util/cpu_features.h"
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
+
+namespace thermocline {
+namespace {
+
+// More chains than an instruction takes cycles.
+constexpr int kChains = 12;
+
+#if defined(__x86_64__)
+#define TC_EACH_CHAIN _Pragma("GCC unroll 12") for (int i = 0; i < kChains; ++i)
+
+__attribute__((target("avx512f"), optimize("O3"))) float Floats512(int64_t steps) {
+  __m512 sums[kChains];
+  TC_EACH_CHAIN sums[i] = _mm512_set1_ps(1.0F);
+  const __m512 a = _mm512_set1_ps(0.999F);
+  for (int64_t step = 0; step < steps; ++step) {
+    TC_EACH_CHAIN sums[i] = _mm512_fmadd_ps(sums[i], a, a);
+  }
+  float out = 0;
+  TC_EACH_CHAIN out += _mm512_cvtss_f32(sums[i]);
+  return out;
+}
+
+__attribute__((target("avx512f,avx512vnni"), optimize("O3"))) float Bytes512(int64_t steps) {
+  __m512i sums[kChains];
+  TC_EACH_CHAIN sums[i] = _mm512_setzero_si512();
+  const __m512i a = _mm512_set1_epi8(static_cast<char>(steps & 7));
+  for (int64_t step = 0; step < steps; ++step) {
+    TC_EACH_CHAIN sums[i] = _mm512_dpbusd_epi32(sums[i], a, a);
+  }
+  float out = 0;
+  TC_EACH_CHAIN out += static_cast<float>(_mm512_cvtsi512_si32(sums[i]));
+  return out;
+}
+
+__attribute__((target("avx2,fma"), optimize("O3"))) float Floats256(int64_t steps) {
+  __m256 sums[kChains];
+  TC_EACH_CHAIN sums[i] = _mm256_set1_ps(1.0F);
+  const __m256 a = _mm256_set1_ps(0.999F);
+  for (int64_t step = 0; step < steps; ++step) {
+    TC_EACH_CHAIN sums[i] = _mm256_fmadd_ps(sums[i], a, a);
+  }
+  float out = 0;
+  TC_EACH_CHAIN out += _mm256_cvtss_f32(sums[i]);
+  return out;
+}
+#undef TC_EACH_CHAIN
+#endif
+
+}  // namespace
+
+PeakLoop FloatPeak() {
+#if defined(__x86_64__)
+  const CpuFeatures features = DetectCpuFeatures();
+  if (features.avx512) return {Floats512, int64_t{2} * kChains * 16};
+  if (features.avx2) return {Floats256, int64_t{2} * kChains * 8};
+#endif
+  return {};
+}
+
+PeakLoop BytePeak() {
+#if defined(__x86_64__)
+  if (DetectCpuFeatures().avx512_vnni) return {Bytes512, int64_t{2} * kChains * 64};
+#endif
+  return {};
+}
+
+}  // namespace thermocline
