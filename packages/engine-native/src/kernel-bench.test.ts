@@ -6,7 +6,7 @@ const SMALL = { threads: 1, workingSetBytes: 4 * 2 ** 20 };
 describe('kernel benches', () => {
   it('runs a pass of every kernel and counts its work', async () => {
     for (const { name, roof, typed } of listKernelBenches()) {
-      const type = typed ? 'F16' : 'F32';
+      const type = name.startsWith('own-') ? 'Q4_0' : typed ? 'F16' : 'F32';
       await using bench = await openKernelBench({ kernel: name, type, tokens: 2, ...SMALL });
       const { bytes, operations, seconds } = await bench.run();
       expect(seconds, name).toBeGreaterThan(0);

@@ -3,6 +3,8 @@ import { UsageError } from '../usage-error.js';
 import type { KernelCase } from './measure-kernels.js';
 
 const CACHE_TYPES = ['F16', 'F32'];
+// Where a neuron can have scales of its own, as in packed files.
+const OWN_SCALE_TYPES = ['Q8_0', 'Q4_0'];
 const MOST_QUERIES = 12;
 const DEFAULT_TOKENS = 64;
 const DEFAULT_QUERIES = 4;
@@ -43,7 +45,9 @@ export function kernelCases(
 
 function typesOf(info: KernelBenchInfo, types: readonly KernelBenchType[]) {
   if (!info.typed) return [null];
-  return info.name === 'attention' ? types.filter((type) => CACHE_TYPES.includes(type)) : types;
+  const taken = info.name === 'attention' ? CACHE_TYPES : OWN_SCALE_TYPES;
+  const takesAll = info.name !== 'attention' && !info.name.startsWith('own-');
+  return takesAll ? types : types.filter((type) => taken.includes(type));
 }
 
 function tokensOf(info: KernelBenchInfo, tokens: number | undefined): number | null {

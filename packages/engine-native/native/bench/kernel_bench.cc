@@ -61,6 +61,8 @@ int main(int argc, char** argv) {
       if (!info.typed && t != DType::kF32) continue;
       if (info.typed && type != "all" && type != DTypeName(t)) continue;
       if (attention && t != DType::kF16 && t != DType::kF32) continue;
+      const bool own = t == DType::kQ8_0 || t == DType::kQ4_0;
+      if (std::string(info.name).starts_with("own-") && !own) continue;
       for (const int n : {1, 2}) {
         if (threads > 0 && n != threads) continue;
         options.kernel = info.name;

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "backends/layout.h"
+#include "backends/neuron_layout.h"
 #include "probe/measuring.h"
 #include "probe/peak_loops.h"
 #include "probe/read_loops.h"
@@ -130,7 +131,7 @@ struct KernelProbe::Work {
   Status MakeRead();
   void MakePeak(PeakLoop loop);
   Status MakeRows(bool sparse);
-  Status MakeDown(bool sparse);
+  Status MakeDown(NeuronScales scales, bool sparse);
   Status MakeGemm();
   Status MakeDownBatch();
   Status MakeAttention();
@@ -185,14 +186,17 @@ Status KernelProbe::Work::MakeRows(bool sparse) {
   return Status::Ok();
 }
 
-Status KernelProbe::Work::MakeDown(bool sparse) {
+Status KernelProbe::Work::MakeDown(NeuronScales scales, bool sparse) {
   const int64_t block = std::max<int64_t>(32, BlockElements(options.type));
-  const int64_t block_bytes = NeuronMatrixBytes(options.type, block, kCols);
+  if (scales == NeuronScales::kOwn && (block > 32 || BlockElements(options.type) == 1)) {
+    return Invalid("neurons have scales of their own in Q8_0 and Q4_0");
+  }
+  const int64_t block_bytes = NeuronMatrixBytes(options.type, scales, block, kCols);
   const int64_t neurons =
       static_cast<int64_t>(options.working_set) * (sparse ? 4 : 1) / block_bytes * block;
   if (neurons == 0) return Invalid("the working set is smaller than one group of neurons");
-  RETURN_IF_ERROR(Allocate(NeuronMatrixBytes(options.type, neurons, kCols)));
-  const NeuronMatrix w = MakeNeuronMatrix(options.type, neurons, kCols, memory.data());
+  RETURN_IF_ERROR(Allocate(NeuronMatrixBytes(options.type, scales, neurons, kCols)));
+  const NeuronMatrix w = MakeNeuronMatrix(options.type, scales, neurons, kCols, memory.data());
   x.assign(static_cast<size_t>(neurons), 0.001F);
   y.resize(static_cast<size_t>(pool.n_threads() * kCols));
   lists.resize(1);
@@ -233,8 +237,9 @@ Status KernelProbe::Work::MakeGemm() {
 }
 
 Status KernelProbe::Work::MakeDownBatch() {
-  RETURN_IF_ERROR(Allocate(NeuronMatrixBytes(options.type, kCols, kCols)));
-  const NeuronMatrix w = MakeNeuronMatrix(options.type, kCols, kCols, memory.data());
+  RETURN_IF_ERROR(Allocate(NeuronMatrixBytes(options.type, NeuronScales::kShared, kCols, kCols)));
+  const NeuronMatrix w =
+      MakeNeuronMatrix(options.type, NeuronScales::kShared, kCols, kCols, memory.data());
   x = Values(options.tokens * kCols);
   y.resize(x.size());
   lists.resize(1);
@@ -243,7 +248,7 @@ Status KernelProbe::Work::MakeDownBatch() {
   operations = 2 * kCols * kCols * options.tokens;
   run = [this, w](int64_t) {
     const uint32_t* const all = lists[0].data();
-    ForRange(kCols, 64, [&](int64_t c, int64_t n, int) {
+    ForRange(kCols, kNeuronColumns, [&](int64_t c, int64_t n, int) {
       k.add_neurons(w, {all, all, kCols}, x.data(), kCols, options.tokens, c, c + n, y.data(),
                     kCols);
     });
@@ -326,7 +331,10 @@ Status KernelProbe::Work::Make() {
   const std::string& name = options.kernel;
   if (name == "read") return MakeRead();
   if (name == "rows" || name == "rows-sparse") return MakeRows(name == "rows-sparse");
-  if (name == "down" || name == "down-sparse") return MakeDown(name == "down-sparse");
+  if (name == "down") return MakeDown(NeuronScales::kShared, false);
+  if (name == "down-sparse") return MakeDown(NeuronScales::kShared, true);
+  if (name == "own-down") return MakeDown(NeuronScales::kOwn, false);
+  if (name == "own-down-sparse") return MakeDown(NeuronScales::kOwn, true);
   if (name == "gemm") return MakeGemm();
   if (name == "down-batch") return MakeDownBatch();
   if (name == "attention") return MakeAttention();
@@ -351,6 +359,9 @@ const std::vector<KernelProbeInfo>& ListKernelProbes() {
         {"rows-sparse", "products with a tenth of the rows", "bytes", true, false},
         {"down", "all neurons added up, one token", "bytes", true, false},
         {"down-sparse", "a tenth of the neurons added up", "bytes", true, false},
+        {"own-down", "as down, each neuron with its own scales", "bytes", true, false},
+        {"own-down-sparse", "as down-sparse, each neuron with its own scales", "bytes", true,
+         false},
         {"gemm", "products with all rows, several tokens", "operations", true, true},
         {"down-batch", "all neurons added up, several tokens", "operations", true, true},
         {"attention", "queries that share a long timeline", "bytes", true, true},
