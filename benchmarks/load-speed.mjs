@@ -3,8 +3,8 @@
 //   thermocline synth bamboo-7b --layers 16 -o q4.gguf
 //   node benchmarks/load-speed.mjs q4.gguf … [--threads 1,2] [--rounds 3]
 //
-// `memory`: on virtual machines that hand free memory back to their host, the first touch of each
-// page asks the host for it. `fresh` is as one finds it, `given` after the host has given as much.
+// On virtual machines that hand free memory back to their host, the first touch of each page asks
+// the host for it: `system_s` tells, and it differs from run to run.
 import { basename } from 'node:path';
 import { parseArgs } from 'node:util';
 import { runQuietly } from './lib/fresh-process.mjs';
@@ -28,23 +28,18 @@ process.env['UV_THREADPOOL_SIZE'] = '8'; // reads under way in the worker
 const rows = [];
 for (const path of positionals) {
   for (const threads of values.threads.split(',').map(Number)) {
-    /** @type {{ fresh: any[], given: any[] }} */
-    const runs = { fresh: [], given: [] };
+    const runs = [];
     for (let round = 0; round < Number(values.rounds); round++) {
-      for (const memory of /** @type {const} */ (['given', 'fresh'])) {
-        const task = { path, threads, given: memory === 'given' };
-        runs[memory].push(await runQuietly('load-worker', task));
-      }
+      runs.push(await runQuietly('load-worker', { path, threads }));
     }
-    for (const [memory, list] of Object.entries(runs))
-      rows.push(rowOf(path, threads, memory, list));
+    rows.push(rowOf(path, threads, runs));
   }
 }
 printTable(rows);
 console.log(`written: ${writeResults('load-speed', rows)}`);
 
-/** @param {string} path @param {number} threads @param {string} memory @param {any[]} runs */
-function rowOf(path, threads, memory, runs) {
+/** @param {string} path @param {number} threads @param {any[]} runs */
+function rowOf(path, threads, runs) {
   /** @param {(run: any) => number} value */
   const middle = (value) => median(runs.map(value));
   /** @param {any} run */
@@ -56,9 +51,7 @@ function rowOf(path, threads, memory, runs) {
     type: runs[0].type,
     file_gb: runs[0].load.fileBytes / 1e9,
     threads,
-    memory,
     drive_gb_s: middle(({ driveBytesPerSecond }) => driveBytesPerSecond / 1e9),
-    first_touch_gb_s: memory === 'given' ? middle((run) => run.touchBytesPerSecond / 1e9) : '',
     load_gb_s: middle(speed),
     of_drive: middle(ratio),
     target: middle(ratio) >= TARGET ? 'ok' : 'MISSED',

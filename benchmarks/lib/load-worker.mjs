@@ -2,20 +2,17 @@
 import { execFileSync } from 'node:child_process';
 import { constants, readFileSync, readSync } from 'node:fs';
 import { open } from 'node:fs/promises';
-import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
 import { openEngine } from '@thermocline/engine-native';
 import { finish, task } from './fresh-process.mjs';
 
 const MIB = 2 ** 20;
 const READERS = 8; // as the probe of drives has them; the parent gives Node as many threads
 
-/** @type {{ path: string, threads: number, given: boolean }} */
-const { path, threads, given } = task();
+/** @type {{ path: string, threads: number }} */
+const { path, threads } = task();
 // Out of the system's cache: what somebody wrote or read just now would come from there.
 execFileSync('dd', [`if=${path}`, 'iflag=nocache', 'count=0', 'status=none']);
 const before = await readSequentially();
-const touch = given ? touchMemory() : Number.NaN;
 const [cache, resident, cpu] = [cachedBytes(), process.memoryUsage.rss(), process.cpuUsage()];
 const start = performance.now();
 const engine = await openEngine(path, { threads });
@@ -27,7 +24,6 @@ await engine.close();
 const after = await readSequentially();
 finish({
   driveBytesPerSecond: (before + after) / 2,
-  touchBytesPerSecond: touch,
   openSeconds,
   userSeconds: user / 1e6,
   systemSeconds: system / 1e6,
@@ -73,21 +69,6 @@ function alignedBuffer(/** @type {number} */ file) {
     }
   }
   throw new Error(`${path}: no direct reads here`);
-}
-
-/**
- * Writes to as much memory as the model takes and gives it back to the system, which then need not
- * ask the host of a virtual machine for it. Bytes per second of the first touch.
- */
-function touchMemory() {
-  const size = Number(execFileSync('stat', ['-Lc', '%s', path]));
-  const [chunk, start] = [256 * MIB, performance.now()];
-  let chunks = Array.from({ length: Math.ceil(size / chunk) }, () => Buffer.alloc(chunk, 1));
-  const rate = (chunks.length * chunk) / ((performance.now() - start) / 1000);
-  chunks = [];
-  setFlagsFromString('--expose_gc');
-  runInNewContext('gc')();
-  return rate;
 }
 
 function cachedBytes() {
