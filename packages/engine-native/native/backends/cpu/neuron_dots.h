@@ -159,9 +159,10 @@ TC_INLINE void AddTile(const ColumnTile<kOwn>& tile) {
   }
 }
 
-// Columns [begin, end) of the matrix, of one panel of factors; tile as of column `begin`.
+// Columns [begin, end) of the matrix, of the panel of factors that begins at column `panel`; tile as
+// of column `begin`.
 template <typename Q, bool kOwn, int N>
-TC_INLINE void AddColumns(ColumnTile<kOwn> tile, int64_t begin, int64_t end) {
+TC_INLINE void AddColumns(ColumnTile<kOwn> tile, int64_t panel, int64_t begin, int64_t end) {
   const auto step = [&](int64_t bytes, int64_t columns) {
     tile.offset += bytes;
     tile.y += columns;
@@ -170,7 +171,7 @@ TC_INLINE void AddColumns(ColumnTile<kOwn> tile, int64_t begin, int64_t end) {
   int64_t c = begin;
   for (; c + Q::kChunkColumns <= end; c += Q::kChunkColumns) {
     constexpr int64_t kVectors = kChunkBytes / kUnitBytes / kUnits;
-    tile.block = kOwn ? (c - begin) / kBlock : 0;
+    tile.block = kOwn ? (c - panel) / kBlock : 0;
     ColumnTile<kOwn> part = tile;
     TC_UNROLL
     for (int64_t v = 0; v < kVectors; ++v) {
@@ -182,7 +183,7 @@ TC_INLINE void AddColumns(ColumnTile<kOwn> tile, int64_t begin, int64_t end) {
     step(kChunkBytes, Q::kChunkColumns);
   }
   for (; c < end; c += Q::kUnitColumns) {
-    tile.block = kOwn ? (c - begin) / kBlock : 0;
+    tile.block = kOwn ? (c - panel) / kBlock : 0;
     AddTile<Q, kOwn, true, N>(tile);
     step(kUnitBytes, Q::kUnitColumns);
   }

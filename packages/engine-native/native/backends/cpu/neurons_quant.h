@@ -20,8 +20,8 @@ TC_INLINE void FetchStretch(const std::byte* p, int64_t bytes) {
   for (int64_t b = 0; b < bytes; b += kLine) Prefetch(p + b);
 }
 
-// Fetches what a run will read of the columns [begin, end), in as many steps as there are panels:
-// row by row, since memory is fastest when it is asked for what lies together.
+// Fetches what a run will read of the columns [begin, end), in steps that take turns with the
+// arithmetic: row by row, since memory is fastest when it is asked for what lies together.
 template <typename Q, bool kOwn>
 TC_INLINE void FetchRun(const NeuronMatrix& w, const NeuronRun<kOwn>& run, int64_t begin,
                         int64_t end, int64_t step, int64_t steps) {
@@ -38,21 +38,22 @@ TC_INLINE void FetchRun(const NeuronMatrix& w, const NeuronRun<kOwn>& run, int64
   }
   if constexpr (!kOwn) {
     const std::byte* const scales = w.data + run.set * w.group_bytes + kBlock * w.row_bytes;
-    const int64_t first = begin + kPanelColumns * step;
-    FetchStretch(scales + 2 * first, 2 * MinOf(kPanelColumns, end - first));
+    const int64_t first = begin + (end - begin) * step / steps;
+    FetchStretch(scales + 2 * first, 2 * ((end - begin) * (step + 1) / steps + begin - first));
   }
 }
 
 // One run of N tokens; y is column `begin` of the first.
 template <typename Q, bool kOwn, int N>
 TC_INLINE void AddPanel(const NeuronMatrix& w, const NeuronRun<kOwn>& run,
-                        const RunFactors<kOwn>* factors, int64_t begin, int64_t end, float* y,
-                        int64_t y_stride) {
+                        const RunFactors<kOwn>* factors, int64_t panel, int64_t begin, int64_t end,
+                        float* y, int64_t y_stride) {
   const std::byte* scales = nullptr;
   if constexpr (!kOwn) {
     scales = w.data + run.set * w.group_bytes + kBlock * w.row_bytes + 2 * begin;
   }
-  AddColumns<Q, kOwn, N>({run, factors, QuantBytes<Q>(begin), 0, scales, y, y_stride}, begin, end);
+  AddColumns<Q, kOwn, N>({run, factors, QuantBytes<Q>(begin), 0, scales, y, y_stride}, panel, begin,
+                         end);
 }
 
 // y holds the columns [col_begin, col_end).
@@ -63,7 +64,7 @@ void AccumulateQuant(const NeuronMatrix& w, const NeuronList& list, const float*
   RunFactors<kOwn> factors;
   int64_t next = 0;
   const float* const skip = SetsAscend<kOwn>(list) ? nullptr : h;
-  const int64_t steps = (col_end - col_begin + kPanelColumns - 1) / kPanelColumns;
+  const int64_t steps = (col_end - col_begin + kNeuronColumns - 1) / kNeuronColumns;
   TakeRun<kOwn>(w, list, skip, &next, &runs[0]);
   for (int at = 0; runs[at].count > 0; at = 1 - at) {
     const NeuronRun<kOwn>& run = runs[at];
@@ -71,13 +72,17 @@ void AccumulateQuant(const NeuronMatrix& w, const NeuronList& list, const float*
     TakeRun<kOwn>(w, list, skip, &next, &ahead);
     if constexpr (!kOwn) MakeFactors(run, h, &factors);
     for (int64_t step = 0; step < steps; ++step) {
-      const int64_t c = col_begin + step * kPanelColumns;
-      const int64_t end = MinOf(c + kPanelColumns, col_end);
+      const int64_t c = col_begin + step * kNeuronColumns;
+      const int64_t panel = c - step * kNeuronColumns % kPanelColumns;
       FetchRun<Q, kOwn>(w, ahead, col_begin, col_end, step, steps);
       if constexpr (kOwn) {
-        MakeFactors(run, h, QuantBytes<Q>(w.cols), c / kBlock, (end - c) / kBlock, &factors);
+        const int64_t blocks = MinOf(kPanelColumns, col_end - panel) / kBlock;
+        if (c == panel) {
+          MakeFactors(run, h, QuantBytes<Q>(w.cols), c / kBlock, blocks, &factors);
+        }
       }
-      AddPanel<Q, kOwn, 1>(w, run, &factors, c, end, y + (c - col_begin), 0);
+      AddPanel<Q, kOwn, 1>(w, run, &factors, panel, c, MinOf(c + kNeuronColumns, col_end),
+                           y + (c - col_begin), 0);
     }
   }
 }
@@ -128,11 +133,11 @@ TC_INLINE void SumQuantPanel(const SumTile& tile, int64_t n_tokens, int64_t c, i
     int64_t t = 0;
     for (; t + kTile <= n_tokens; t += kTile) {
       for (int i = 0; i < kTile; ++i) make(t + i, factors + i);
-      AddPanel<Q, kOwn, kTile>(tile.w, run, factors, c, end, sums + t * n, n);
+      AddPanel<Q, kOwn, kTile>(tile.w, run, factors, c, c, end, sums + t * n, n);
     }
     for (; t < n_tokens; ++t) {
       make(t, factors);
-      AddPanel<Q, kOwn, 1>(tile.w, run, factors, c, end, sums + t * n, n);
+      AddPanel<Q, kOwn, 1>(tile.w, run, factors, c, c, end, sums + t * n, n);
     }
   }
   for (int64_t t = 0; t < n_tokens; ++t) {
