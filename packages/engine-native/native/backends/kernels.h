@@ -86,7 +86,8 @@ struct RowSet {
 
 // Inputs of a dot product: F32, and for quantised weights also 8-bit blocks of 32, arranged
 // as Q8_0 rows are without their scales: per token and panel of n blocks eight vectors of n
-// lanes of four bytes, vector v holding the elements 4v to 4v+3 of each block.
+// lanes of four bytes, vector v holding the elements 4v to 4v+3 of each block. They may lie
+// anywhere, and are loaded faster from the start of a cache line (util/aligned_vector.h).
 struct Activations {
   const float* x = nullptr;  // [n_tokens][x_stride]
   int64_t x_stride = 0;

@@ -19,6 +19,7 @@
 #include "model/weights.h"
 #include "sparsity/predictors.h"
 #include "tiers/accountant.h"
+#include "util/aligned_vector.h"
 #include "util/thread_pool.h"
 
 namespace thermocline {
@@ -81,9 +82,9 @@ class Transformer {
     std::vector<float> rope;                // [max_tokens][rope_dim]: cos, sin pairs
     std::vector<float> observed;            // [max_tokens][n_ff] when h is watched
     std::vector<float> audited, discarded;  // of an audit: [max_tokens][n_ff], [max_tokens][d_model]
-    std::vector<int8_t> quants;             // [max_tokens][max width]
-    std::vector<float> quant_scales;
-    std::vector<int32_t> quant_sums, quant_firsts;
+    AlignedVector<int8_t> quants;           // [max_tokens][max width]: Activations
+    AlignedVector<float> quant_scales;
+    AlignedVector<int32_t> quant_sums, quant_firsts;
     Reservation reservation;
   };
   // One token of the batch.

@@ -7,6 +7,7 @@
 
 #include "backends/kernels.h"
 #include "io/artifact_reader.h"
+#include "util/aligned_vector.h"
 #include "util/huge_buffer.h"
 #include "util/status.h"
 #include "util/thread_pool.h"
@@ -50,9 +51,9 @@ class Predictor {
   };
   // The 8-bit form of a product's input, [n_tokens][cols]: Activations.
   struct Quants {
-    std::vector<int8_t> q;
-    std::vector<float> scale;
-    std::vector<int32_t> sum, first;
+    AlignedVector<int8_t> q;
+    AlignedVector<float> scale;
+    AlignedVector<int32_t> sum, first;
   };
 
   static Result<Matrix> Load(const PredictorMatrix& from);

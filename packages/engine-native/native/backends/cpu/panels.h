@@ -77,6 +77,17 @@ TC_INLINE ScaleInputs LoadScaleInputs(const L& lanes, const PanelInputs& x) {
   return {lanes.Floats(x.scale), SubInt(zero, ShiftLeft<kShift>(lanes.Ints(x.sum)))};
 }
 
+// Vectors p and p + 4 of a type's weights, whose nibbles lie in the same bytes.
+template <typename Q, typename L>
+TC_INLINE void LoadPair(const L& lanes, const std::byte* panel, int p, Words (&pair)[2]) {
+  if constexpr (requires { Q::Pair(lanes, panel, p, pair); }) {
+    Q::Pair(lanes, panel, p, pair);
+  } else {
+    pair[0] = Q::Weights(lanes, panel, p);
+    pair[1] = Q::Weights(lanes, panel, p + kWords / 2);
+  }
+}
+
 // Q8_0. Sets that multiply only unsigned weights add 128 to them.
 struct Q8 {
   static constexpr int kDots = 1;
@@ -116,9 +127,10 @@ struct Q4 {
 
   static constexpr int64_t PanelBytes(int64_t n) { return n * (2 + kBlock / 2); }
   template <typename L>
-  static TC_INLINE Words Weights(const L& lanes, const std::byte* panel, int v) {
-    const Words pairs = lanes.Vector(panel + 2 * lanes.n, v % (kWords / 2));
-    return v < kWords / 2 ? LowNibbles(pairs) : HighNibbles(pairs);
+  static TC_INLINE void Pair(const L& lanes, const std::byte* panel, int p, Words (&pair)[2]) {
+    const Words both = LoadedOnce(lanes.Vector(panel + 2 * lanes.n, p));
+    pair[0] = LowNibbles(both);
+    pair[1] = HighNibbles(both);
   }
   template <typename L>
   static TC_INLINE Scales LoadScales(const L& lanes, const std::byte* panel) {

@@ -51,21 +51,6 @@ struct Ahead {
                        : w.data + (rows.begin + i) * w.row_bytes + lead;
     }
   }
-  // What stands kBytes from `at` in a row, kBytes long: for rows of panels.
-  template <int64_t kBytes>
-  TC_INLINE void Fetch(int64_t at) const {
-    if constexpr (kList) {
-      TC_UNROLL
-      for (int j = 0; j < R; ++j) {
-        TC_UNROLL
-        for (int64_t b = 0; b < kBytes; b += kLine) Prefetch(lines[j] + at + b);
-      }
-    } else {
-      const std::byte* const stretch = lines[0] + at * R;
-      TC_UNROLL
-      for (int64_t b = 0; b < kBytes * R; b += kLine) Prefetch(stretch + b);
-    }
-  }
   // REQUIRES: a call for every line of this tile's rows; line counts them.
   TC_INLINE void Fetch(int64_t line) const {
     if constexpr (kList) {
@@ -76,6 +61,18 @@ struct Ahead {
       TC_UNROLL
       for (int j = 0; j < R; ++j) Prefetch(stretch + j * kLine);
     }
+  }
+};
+
+// A listed row that is wanted soon, panel by panel.
+struct RowAhead {
+  const std::byte* row;
+
+  // kBytes of it, from `at` on.
+  template <int64_t kBytes>
+  TC_INLINE void Fetch(int64_t at) const {
+    TC_UNROLL
+    for (int64_t b = 0; b < kBytes; b += kLine) Prefetch(row + at + b);
   }
 };
 
@@ -94,6 +91,15 @@ TC_INLINE void FetchRowsAfter(const RowMatrix& w, const RowSet& rows, int64_t i)
     const std::byte* const row = w.data + RowAt(rows, j) * w.row_bytes;
     for (int64_t b = 0; b < MinOf(w.row_bytes, 4096); b += kLine) Prefetch(row + b);
   }
+}
+
+// The same for quantised rows, whose tiles are done sooner: a range's next rows as well, since
+// rows that are read side by side hide from the processor that they follow each other.
+template <int R>
+TC_INLINE void FetchPanelsAfter(const RowMatrix& w, const RowSet& rows, int64_t i) {
+  if (rows.list != nullptr) return FetchRowsAfter<R>(w, rows, i);
+  const std::byte* const next = w.data + (rows.begin + i + R) * w.row_bytes;
+  for (int64_t b = 0; b < MinOf(R * w.row_bytes, 32 << 10); b += kLine) Prefetch(next + b);
 }
 
 // Tokens whose inputs stay in the second cache while all rows pass by them.

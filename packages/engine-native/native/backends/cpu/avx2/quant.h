@@ -17,6 +17,12 @@ TC_INLINE Words LoadWordsPart(const std::byte* p, int64_t n) {
 TC_INLINE I32 WordsToInts(Words w) { return w; }
 TC_INLINE Words LowNibbles(Words w) { return _mm256_and_si256(w, _mm256_set1_epi8(0x0F)); }
 TC_INLINE Words HighNibbles(Words w) { return LowNibbles(_mm256_srli_epi16(w, 4)); }
+// Keeps a vector in its register: GCC else loads it again for every use, which costs more than
+// the use where rows do not begin at cache lines.
+TC_INLINE Words LoadedOnce(Words w) {
+  asm("" : "+x"(w));
+  return w;
+}
 template <int kBits>
 TC_INLINE I32 ShiftLeft(I32 v) {
   return _mm256_slli_epi32(v, kBits);
@@ -57,11 +63,11 @@ struct Dots {
   I32 pairs;
 
   TC_INLINE void Start(I32 from) { sum = from; }
-  // v: the vector's number, counted from a multiple of kRun.
-  TC_INLINE void Add(int v, Words w, Words x) {
+  // step: how many came before, modulo some multiple of kRun.
+  TC_INLINE void Add(int step, Words w, Words x) {
     const I32 next = Products(w, x);
-    pairs = v % kRun == 0 ? next : _mm256_add_epi16(pairs, next);
-    if ((v + 1) % kRun == 0) {
+    pairs = step % kRun == 0 ? next : _mm256_add_epi16(pairs, next);
+    if ((step + 1) % kRun == 0) {
       sum = _mm256_add_epi32(sum, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
     }
   }
