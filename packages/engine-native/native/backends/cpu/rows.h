@@ -34,8 +34,7 @@ TC_INLINE RowTile<R> TileAt(const RowMatrix& w, const RowSet& rows, int64_t i) {
 }
 
 // Fetches memory that later tiles will read, line by line while this one is computed: the
-// rows of a range as one stretch from front to back, listed rows side by side. Measured: with
-// the processor's own prefetching alone, quantised rows stream at two thirds of this.
+// rows of a range as one stretch from front to back, listed rows side by side.
 template <int R, bool kList>
 struct Ahead {
   const std::byte* lines[R];
