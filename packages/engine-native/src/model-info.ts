@@ -23,7 +23,9 @@ const PACKED_DOWN = /ffn_down_t\.(?=weight$)/;
 export function describeInspected({ model, tensors }: RawInspection): ModelInfo | null {
   if (model === null) return null;
   // A packed file holds the down matrix neuron by neuron, under a name of its own.
-  const types = new Map(tensors.map(({ name, type }) => [name.replace(PACKED_DOWN, 'ffn_down.'), type]));
+  const types = new Map(
+    tensors.map(({ name, type }) => [name.replace(PACKED_DOWN, 'ffn_down.'), type]),
+  );
   const weightTypes: Record<string, string> = {};
   for (const [role, tensor] of Object.entries(ROLES)) {
     const type = types.get(tensor);
