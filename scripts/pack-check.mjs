@@ -49,7 +49,18 @@ const COMMANDS = [
   ['solve', 'profile.safetensors', '--hardware', 'rtx-4090-pc', '--vram', '8MiB', '--json'],
   ['inspect', 'profile.safetensors', '--html', 'profile.html', '--svg', 'profile.svg', '--json'],
   // Measures in processes of its own, whose program lies in another package.
-  ['bench', '--rounds', '1', '--prompt-tokens', '8', '--generate', '4', '--idle-wait', '0', '--json'],
+  [
+    'bench',
+    '--rounds',
+    '1',
+    '--prompt-tokens',
+    '8',
+    '--generate',
+    '4',
+    '--idle-wait',
+    '0',
+    '--json',
+  ],
 ];
 if (packages.some(({ manifest }) => manifest.bin !== undefined)) {
   writeFileSync(join(user, 'text.txt'), 'Once upon a time there was a little girl.\n'.repeat(20));
