@@ -48,7 +48,11 @@ describe('modelMemory', () => {
     expect(at(512, 'f16').kv).toBe(2 * 2 * 64 * 512 * 2);
     expect(at(512, 'f32').kv).toBe(2 * at(512, 'f16').kv);
     expect(at(256, 'f16').kv).toBe(at(512, 'f16').kv / 2);
-    expect(at(512, 'f16', 8).scratch - at(512, 'f16', 4).scratch).toBe(4 * 4 * 512);
+    // Keys come in whole blocks of 16 positions.
+    expect(at(250, 'f16').kv).toBe(2 * 64 * (256 + 250) * 2);
+    // Every thread has scores and sums of its own.
+    const rows = 4 * 12 * (256 + 64) + 16 * 48;
+    expect(at(512, 'f16', 8).scratch - at(512, 'f16', 4).scratch).toBe(4 * rows);
     // Bundles of 1,536 bytes take a page each.
     expect(at(512, 'f16').staging).toBe(64 * 4096);
   });

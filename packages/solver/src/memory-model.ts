@@ -13,6 +13,13 @@ const BATCH_TOKENS = 256;
 const LANES = 32;
 /** Neurons per task of a batch. */
 const ROW_CHUNK = 64;
+// Attention of the engine: positions of a block of keys and of a piece, queries that pass together
+// and in a block, and what is kept of a query besides its values.
+const KEY_BLOCK = 16;
+const ATTENTION_PIECE = 256;
+const ATTENTION_ROWS = 12;
+const ATTENTION_BLOCK = 48;
+const ATTENTION_SUM_BYTES = 16;
 const ALIGNMENT = 64;
 /** Flash is read directly, in whole pages, into slots that are there from the start. */
 const PAGE_BYTES = 4096;
@@ -144,8 +151,11 @@ function vectorBytes(model: ModelInfo): number {
   return 4 * (4 * d_model + biases);
 }
 
+/** As `KvShape::LayerBytes` of the engine: keys lie in whole blocks of positions. */
 function kvBytes({ kv_heads, head_dim }: ModelInfo, options: MemoryOptions): number {
-  return 2 * kv_heads * head_dim * options.contextTokens * (options.kvType === 'f32' ? 4 : 2);
+  const { contextTokens, kvType } = options;
+  const keyPositions = Math.ceil(contextTokens / KEY_BLOCK) * KEY_BLOCK;
+  return kv_heads * head_dim * (keyPositions + contextTokens) * (kvType === 'f32' ? 4 : 2);
 }
 
 function tableBytes(model: ModelInfo, rows: number): number {
@@ -158,9 +168,20 @@ function transformerScratch(model: ModelInfo, { contextTokens, threads }: Memory
   const widest = Math.max(d_model, heads * head_dim);
   const rotary = positionRows(model) === 0 ? head_dim : 0;
   const floats = 4 * d_model + 2 * heads * head_dim + 2 * kv_heads * head_dim + rotary;
-  const quantised = widest + 8 * (Math.floor(widest / 32) + 1);
+  // A scale and two sums for every 32 inputs.
+  const quantised = widest + 12 * (Math.floor(widest / 32) + 1);
   const context = Math.min(contextTokens, model.context);
-  return BATCH_TOKENS * (4 * floats + quantised) + 4 * threads * context;
+  return BATCH_TOKENS * (4 * floats + quantised) + attentionScratch(model, context, threads);
+}
+
+/** As `CachedAttention::ScratchBytes`. */
+function attentionScratch(model: ModelInfo, context: number, threads: number): number {
+  const { heads, kv_heads, head_dim } = model;
+  const group = Math.floor(heads / kv_heads);
+  const queries = Math.max(1, Math.floor(ATTENTION_BLOCK / group)) * group;
+  const thread = 4 * ATTENTION_ROWS * (ATTENTION_PIECE + head_dim) + ATTENTION_SUM_BYTES * queries;
+  const parts = heads * Math.ceil(context / ATTENTION_PIECE);
+  return threads * thread + parts * (4 * head_dim + ATTENTION_SUM_BYTES);
 }
 
 /** As `CpuTier::ScratchBytes`, for the widest block: one expert, or the layer. */
