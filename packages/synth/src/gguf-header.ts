@@ -18,7 +18,7 @@ export interface GgufTensor {
 }
 
 /** GGUF's default. */
-export const ALIGNMENT = 32;
+const ALIGNMENT = 32;
 
 /** Bytes of a tensor's data. */
 export function tensorBytes({ type, shape }: GgufTensor): number {
