@@ -193,12 +193,14 @@ void CheckExtremes(const Kernels& kernels, DType type, NeuronScales scales) {
     CheckValues(w, list, h.data(), before.data(), y.data());
     CheckAgainstReference(w, list, h.data(), before, y);
   }
-  for (const float bad : {std::numeric_limits<float>::quiet_NaN(),
-                          std::numeric_limits<float>::infinity()}) {
-    std::vector<float> h = random.Normals(64), y(160, 0.0F);
-    h[37] = bad;
-    kernels.accumulate_neurons(w.matrix, list.view(), h.data(), y.data());
-    EXPECT_TRUE(std::none_of(y.begin(), y.end(), [](float v) { return std::isfinite(v); }));
+  constexpr float kInfinity = std::numeric_limits<float>::infinity();
+  for (const float bad : {std::numeric_limits<float>::quiet_NaN(), kInfinity, -kInfinity}) {
+    for (const int64_t count : {1, 27}) {
+      std::vector<float> h = random.Normals(64), y(160, 0.0F);
+      std::fill_n(h.begin() + 37, count, bad);
+      kernels.accumulate_neurons(w.matrix, list.view(), h.data(), y.data());
+      EXPECT_TRUE(std::none_of(y.begin(), y.end(), [](float v) { return std::isfinite(v); }));
+    }
   }
 }
 

@@ -39,30 +39,32 @@ TC_INLINE void TakeRun(const NeuronMatrix& w, const NeuronList& list, const floa
   if (n % 2 != 0) run->rows[n] = run->rows[n - 1];  // stands in, with a factor of zero
 }
 
+// From -32768 to 32767, NaN too: sums of a set then never leave 32 bits.
 TC_INLINE I32 ToFactor(F32 f, F32 inverse) { return ToInt(Min(Mul(f, inverse), Set(32767.0F))); }
 
 // Shared scales: the factors are h.
 TC_INLINE void MakeFactors(const NeuronRun<false>& run, const float* h,
                            RunFactors<false>* factors) {
   constexpr int64_t kPairs = NeuronRun<false>::kPairs;
-  float first[kPairs], second[kPairs];
+  float values[2][kPairs];  // of first and of second rows
   for (int64_t i = 0; i < kPairs; i += kLanes) {
-    Store(first + i, Zero());
-    Store(second + i, Zero());
+    Store(values[0] + i, Zero());
+    Store(values[1] + i, Zero());
   }
   for (int64_t i = 0; i < run.count; ++i) {
-    (i % 2 == 0 ? first : second)[i / 2] = h[run.positions[i]];
+    values[i % 2][i / 2] = h[run.positions[i]];
   }
   I32 largest = SetInt(0);
   for (int64_t i = 0; i < kPairs; i += kLanes) {
-    largest = MaxInt(largest, MaxInt(AbsBits(Load(first + i)), AbsBits(Load(second + i))));
+    largest = MaxInt(largest, MaxInt(AbsBits(Load(values[0] + i)), AbsBits(Load(values[1] + i))));
   }
   largest = SetInt(ReduceMaxInt(largest));
   F32 inverse;
   const F32 step = StepOf(largest, &inverse);
   I32 sum = SetInt(0);
   for (int64_t i = 0; i < kPairs; i += kLanes) {
-    const I32 a = ToFactor(Load(first + i), inverse), b = ToFactor(Load(second + i), inverse);
+    const I32 a = ToFactor(Load(values[0] + i), inverse);
+    const I32 b = ToFactor(Load(values[1] + i), inverse);
     StoreInts(factors->pairs + i, PairInts(a, b));
     sum = AddInt(sum, AddInt(a, b));
   }

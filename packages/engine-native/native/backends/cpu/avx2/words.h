@@ -73,17 +73,17 @@ TC_INLINE int32_t ReduceMaxInt(I32 v) {
   m = _mm_max_epi32(m, _mm_shuffle_epi32(m, 0x4E));
   return _mm_cvtsi128_si32(_mm_max_epi32(m, _mm_shuffle_epi32(m, 0xB1)));
 }
-// The step of 16-bit factors of which the largest has these bits, and one over it. NaN when it is
-// not finite.
+// The step of 16-bit factors of which the largest has these bits, and one over it. Of one that is
+// not finite the step is NaN and one over it zero, so that factors fit 16 bits whatever h is.
 TC_INLINE F32 StepOf(I32 largest, F32* inverse) {
   const __m256i exponent =
       _mm256_max_epi32(_mm256_srli_epi32(largest, 23), _mm256_set1_epi32(15));
   const __m256i inverse_bits =
       _mm256_slli_epi32(_mm256_sub_epi32(_mm256_set1_epi32(268), exponent), 23);
-  *inverse = _mm256_castsi256_ps(inverse_bits);
   const __m256i step =
       _mm256_slli_epi32(_mm256_sub_epi32(exponent, _mm256_set1_epi32(14)), 23);
   const __m256i bad = _mm256_cmpeq_epi32(exponent, _mm256_set1_epi32(255));
+  *inverse = _mm256_castsi256_ps(_mm256_andnot_si256(bad, inverse_bits));
   return _mm256_castsi256_ps(
       _mm256_blendv_epi8(step, _mm256_set1_epi32(0x7FC00000), bad));
 }

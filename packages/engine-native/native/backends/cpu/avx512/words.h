@@ -68,17 +68,18 @@ TC_INLINE I32 AbsBits(F32 v) {
 }
 TC_INLINE I32 MaxInt(I32 a, I32 b) { return _mm512_max_epi32(a, b); }
 TC_INLINE int32_t ReduceMaxInt(I32 v) { return _mm512_reduce_max_epi32(v); }
-// The step of 16-bit factors of which the largest has these bits, and one over it. NaN when it is
-// not finite.
+// The step of 16-bit factors of which the largest has these bits, and one over it. Of one that is
+// not finite the step is NaN and one over it zero, so that factors fit 16 bits whatever h is.
 TC_INLINE F32 StepOf(I32 largest, F32* inverse) {
   const __m512i exponent =
       _mm512_max_epi32(_mm512_srli_epi32(largest, 23), _mm512_set1_epi32(15));
   const __m512i inverse_bits =
       _mm512_slli_epi32(_mm512_sub_epi32(_mm512_set1_epi32(268), exponent), 23);
-  *inverse = _mm512_castsi512_ps(inverse_bits);
   const __m512i step =
       _mm512_slli_epi32(_mm512_sub_epi32(exponent, _mm512_set1_epi32(14)), 23);
   const __mmask16 bad = _mm512_cmpeq_epi32_mask(exponent, _mm512_set1_epi32(255));
+  *inverse = _mm512_castsi512_ps(
+      _mm512_mask_blend_epi32(bad, inverse_bits, _mm512_setzero_si512()));
   return _mm512_castsi512_ps(_mm512_mask_blend_epi32(bad, step, _mm512_set1_epi32(0x7FC00000)));
 }
 

@@ -73,13 +73,14 @@ TC_INLINE I32 AbsBits(F32 v) {
 }
 TC_INLINE I32 MaxInt(I32 a, I32 b) { return vmaxq_s32(a, b); }
 TC_INLINE int32_t ReduceMaxInt(I32 v) { return vmaxvq_s32(v); }
-// The step of 16-bit factors of which the largest has these bits, and one over it. NaN when it is
-// not finite.
+// The step of 16-bit factors of which the largest has these bits, and one over it. Of one that is
+// not finite the step is NaN and one over it zero, so that factors fit 16 bits whatever h is.
 TC_INLINE F32 StepOf(I32 largest, F32* inverse) {
   const int32x4_t exponent = vmaxq_s32(vshrq_n_s32(largest, 23), vdupq_n_s32(15));
-  *inverse = vreinterpretq_f32_s32(vshlq_n_s32(vsubq_s32(vdupq_n_s32(268), exponent), 23));
+  const int32x4_t inverse_bits = vshlq_n_s32(vsubq_s32(vdupq_n_s32(268), exponent), 23);
   const int32x4_t step = vshlq_n_s32(vsubq_s32(exponent, vdupq_n_s32(14)), 23);
   const uint32x4_t bad = vceqq_s32(exponent, vdupq_n_s32(255));
+  *inverse = vreinterpretq_f32_s32(vbslq_s32(bad, vdupq_n_s32(0), inverse_bits));
   return vreinterpretq_f32_s32(vbslq_s32(bad, vdupq_n_s32(0x7FC00000), step));
 }
 
