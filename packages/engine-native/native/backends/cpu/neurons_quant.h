@@ -66,6 +66,7 @@ void AccumulateQuant(const NeuronMatrix& w, const NeuronList& list, const float*
   const float* const skip = SetsAscend<kOwn>(list) ? nullptr : h;
   const int64_t steps = (col_end - col_begin + kNeuronColumns - 1) / kNeuronColumns;
   TakeRun<kOwn>(w, list, skip, &next, &runs[0]);
+  FetchRun<Q, kOwn>(w, runs[0], col_begin, col_end, 0, 1);
   for (int at = 0; runs[at].count > 0; at = 1 - at) {
     const NeuronRun<kOwn>& run = runs[at];
     NeuronRun<kOwn>& ahead = runs[1 - at];
