@@ -1,6 +1,6 @@
 // What is measured for the table of bars, and how a round's results become a ratio.
 import { caseOf, decodeSpeed } from './measure.mjs';
-import { shapeModel, shapePredictors } from './shapes.mjs';
+import { kQuantModel, shapeModel, shapePredictors } from './shapes.mjs';
 
 /**
  * @typedef {import('@thermocline/bench').BenchmarkOptions} Options
@@ -28,6 +28,13 @@ export const RUNS = {
   '1b-q8_0': async () => ({
     ...SHORT,
     models: [await shapeModel('tinyllama-1.1b', { type: 'Q8_0' })],
+    modes: DENSE,
+    grid: { threads: [2] },
+    beside: true,
+  }),
+  '1b-q4_k': async () => ({
+    ...SHORT,
+    models: [kQuantModel()],
     modes: DENSE,
     grid: { threads: [2] },
     beside: true,
@@ -152,6 +159,13 @@ export const BARS = [
     bar: 0.97,
     aim: 1.1,
     ratio: denseDecode('1b-q8_0', 2),
+  },
+  {
+    work: 'dense decode, 1B, Q4_K, 2 threads, over llama.cpp',
+    runs: ['1b-q4_k'],
+    bar: 0.97,
+    aim: 1.1,
+    ratio: denseDecode('1b-q4_k', 2),
   },
   {
     work: 'prefill of 512 tokens, 1B, Q4_0, 2 threads, over llama.cpp',

@@ -1,10 +1,11 @@
 // Synthetic models of known shapes, written on first use into a folder that outlives the run.
-import { existsSync, mkdirSync } from 'node:fs';
+import { existsSync, mkdirSync, renameSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { writePredictorSet } from '@thermocline/contracts';
 import { inspectModel } from '@thermocline/runtime';
 import { plantedPredictors, writeSyntheticModel } from '@thermocline/synth';
+import { writeSynthLlama } from '../../e2e/tools/synth-llama.mjs';
 
 const FOLDER = join(tmpdir(), 'thermocline-benchmark-models');
 
@@ -43,4 +44,16 @@ export async function shapePredictors(path, shape, options = {}) {
     await writePredictorSet(file, plantedPredictors({ model: info, fingerprint }, shape, options));
   }
   return file;
+}
+
+/** A llama of 1.1 billion parameters in a K-quant, which synthetic shapes do not come in: noise. */
+export function kQuantModel() {
+  const path = join(FOLDER, 'noise-1.1b-Q4_K.gguf');
+  if (!existsSync(path)) {
+    mkdirSync(FOLDER, { recursive: true });
+    const shape = { dModel: 2048, nFf: 5632, layers: 22, heads: 32, kvHeads: 4 };
+    writeSynthLlama(`${path}.part`, { type: 'Q4_K', ...shape });
+    renameSync(`${path}.part`, path);
+  }
+  return path;
 }
