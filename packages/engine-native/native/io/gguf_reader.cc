@@ -54,7 +54,7 @@ Result<std::unique_ptr<ModelFile>> OpenGguf(const std::string& path, OpenPurpose
       if (!tensor.readable) {
         return Status(StatusCode::kWeightTypeUnsupported,
                       "The tensor " + Quoted(tensor.name) + " has the type " + tensor.type_name +
-                          "; F32, F16, BF16, Q8_0 and Q4_0 are read.",
+                          "; F32, F16, BF16, Q8_0, Q4_0, Q4_K, Q5_K and Q6_K are read.",
                       path);
       }
     }
