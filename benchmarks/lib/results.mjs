@@ -15,7 +15,9 @@ export function writeResults(scenario, rows) {
   const folder = join(FOLDER, machineName());
   mkdirSync(folder, { recursive: true });
   const columns = Object.keys(rows[0] ?? {});
-  const lines = rows.map((row) => columns.map((column) => format(row[column] ?? '')).join(','));
+  const lines = rows.map((row) =>
+    columns.map((column) => quote(format(row[column] ?? ''))).join(','),
+  );
   const path = join(folder, `${scenario}.csv`);
   writeFileSync(path, `${[columns.join(','), ...lines].join('\n')}\n`);
   writeFileSync(join(folder, 'machine.json'), `${JSON.stringify(describeMachine(), null, 2)}\n`);
@@ -38,4 +40,9 @@ export function printTable(rows) {
 /** @param {string | number} value */
 function format(value) {
   return typeof value === 'number' ? String(Number(value.toPrecision(5))) : value;
+}
+
+/** A cell of a CSV file (RFC 4180). @param {string} cell */
+function quote(cell) {
+  return /[",\n]/.test(cell) ? `"${cell.replaceAll('"', '""')}"` : cell;
 }
