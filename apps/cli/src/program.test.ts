@@ -22,10 +22,12 @@ describe('thermocline', () => {
       'profile',
       'inspect',
       'probe',
+      'synth',
+      'bench',
     ]) {
       expect(stdout).toMatch(new RegExp(`^  ${command} `, 'm'));
     }
-    expect(stdout).not.toMatch(/serve|bench|demo \[/);
+    expect(stdout).not.toMatch(/serve|demo \[/);
   });
 
   it('answers --help without loading the engine or anything else that takes time', () => {
