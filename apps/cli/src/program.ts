@@ -280,7 +280,9 @@ function addBench(program: Command): void {
   const counts = (least: number) => listOf(wholeNumber(least));
   const bench = program
     .command('bench [MODEL...]')
-    .description('how fast models run, in every mode and beside other engines; also: bench compare')
+    .description(
+      'how fast models run, in every mode and beside other engines; also: bench compare, bench kernels',
+    )
     .enablePositionalOptions()
     .optionsGroup('What is measured:')
     .option('--mode <modes>', 'dense,exact,… (default: all that the model runs in)', listOf(mode))
