@@ -1,9 +1,7 @@
-// The models that benchmarks run: the embedded one, the SwiGLU one where the test data is, and
-// synthetic ones, written on first use into a folder that outlives the run.
-import { existsSync, mkdirSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+// The models that benchmarks run: the embedded one, the SwiGLU one where the test data is, and a
+// synthetic one.
 import { join, resolve } from 'node:path';
-import { writeSyntheticModel } from '@thermocline/synth';
+import { shapeModel } from './shapes.mjs';
 
 const ROOT = resolve(import.meta.dirname ?? '.', '..', '..');
 const DATA = process.env['THERMOCLINE_TEST_DATA'] ?? resolve(ROOT, '..', 'shared', 'data');
@@ -40,13 +38,8 @@ export const swigluModel = {
  * @returns {Promise<BenchmarkModel>}
  */
 export async function synthModel(type, { relu = false } = {}) {
-  const folder = join(tmpdir(), 'thermocline-synthetic-models');
   const name = `synth-160M-${type}${relu ? '-relu' : ''}`;
-  const path = join(folder, `${name}.gguf`);
-  if (!existsSync(path)) {
-    mkdirSync(folder, { recursive: true });
-    await writeSyntheticModel(path, relu ? 'llama-160m-relu' : 'llama-160m', { type });
-  }
+  const path = await shapeModel(relu ? 'llama-160m-relu' : 'llama-160m', { type });
   return { name, path, context: 1024, vocab: 32_000, bos: 1 };
 }
 
