@@ -9,8 +9,43 @@ import { kQuantModel, shapeModel, shapePredictors } from './shapes.mjs';
  */
 
 const SHORT = { promptTokens: 0, generate: 32 };
-const DENSE = /** @type {const} */ (['dense']);
-const PACKED = /** @type {const} */ ({ layout: 'packed' });
+
+/**
+ * Dense decode of one model; what is not said otherwise is short and beside llama.cpp.
+ *
+ * @param {() => string | Promise<string>} model
+ * @param {NonNullable<Options['grid']>} grid
+ * @param {Options & { beside?: boolean }} [rest]
+ * @returns {() => Promise<Options & { beside?: boolean }>}
+ */
+function dense(model, grid, rest = {}) {
+  return async () => ({
+    ...SHORT,
+    models: [await model()],
+    modes: ['dense'],
+    grid,
+    beside: true,
+    ...rest,
+  });
+}
+
+/** @param {import('@thermocline/synth').SyntheticType} type */
+const model1b = (type) => () => shapeModel('tinyllama-1.1b', { type });
+
+/**
+ * Sparse modes of a packed model, with the predictors planted in it.
+ *
+ * @param {string} shape
+ * @param {NonNullable<Options['modes']>} modes
+ * @returns {() => Promise<Options & { beside?: boolean }>}
+ */
+function sparse(shape, modes) {
+  return async () => {
+    const model = await shapeModel(shape, { layout: 'packed' });
+    const predictors = await shapePredictors(model, shape);
+    return { ...SHORT, models: [model], predictors, modes, grid: { threads: [2] } };
+  };
+}
 
 /**
  * Runs in the order of a round. `beside`: llama.cpp too.
@@ -18,83 +53,17 @@ const PACKED = /** @type {const} */ ({ layout: 'packed' });
  * @type {Record<string, () => Promise<Options & { beside?: boolean }>>}
  */
 export const RUNS = {
-  '1b-q4_0': async () => ({
-    models: [await shapeModel('tinyllama-1.1b')],
-    modes: DENSE,
-    grid: { threads: [1, 2] },
-    generate: 64,
-    beside: true,
-  }),
-  '1b-q8_0': async () => ({
-    ...SHORT,
-    models: [await shapeModel('tinyllama-1.1b', { type: 'Q8_0' })],
-    modes: DENSE,
-    grid: { threads: [2] },
-    beside: true,
-  }),
-  '1b-q4_k': async () => ({
-    ...SHORT,
-    models: [kQuantModel()],
-    modes: DENSE,
-    grid: { threads: [2] },
-    beside: true,
-  }),
-  '1b-f16': async () => ({
-    ...SHORT,
-    models: [await shapeModel('tinyllama-1.1b', { type: 'F16' })],
-    modes: DENSE,
-    grid: { threads: [1, 2] },
-    beside: true,
-  }),
-  '1b-q4_0-batch': async () => ({
-    ...SHORT,
-    models: [await shapeModel('tinyllama-1.1b')],
-    modes: DENSE,
-    grid: { threads: [2], batch: [8] },
-  }),
-  '1b-q4_0-busy': async () => ({
-    ...SHORT,
-    models: [await shapeModel('tinyllama-1.1b')],
-    modes: DENSE,
-    grid: { threads: [2], busyCores: [1] },
-    // The own loop: handing tokens over would wait for a core too.
-    decode: 'greedy',
-    beside: true,
-  }),
-  'bamboo-dense': async () => ({
-    ...SHORT,
-    models: [await shapeModel('bamboo-7b')],
-    modes: DENSE,
-    grid: { threads: [1, 2] },
-    beside: true,
-  }),
-  'bamboo-sparse': async () => {
-    const model = await shapeModel('bamboo-7b', PACKED);
-    return {
-      ...SHORT,
-      models: [model],
-      predictors: await shapePredictors(model, 'bamboo-7b'),
-      modes: ['dense', 'exact', 'predicted'],
-      grid: { threads: [2] },
-    };
-  },
-  'llama-7b-dense': async () => ({
-    ...SHORT,
-    models: [await shapeModel('llama-7b-reglu')],
-    modes: DENSE,
-    grid: { threads: [2] },
-    beside: true,
-  }),
-  'opt-sparse': async () => {
-    const model = await shapeModel('opt-6.7b', PACKED);
-    return {
-      ...SHORT,
-      models: [model],
-      predictors: await shapePredictors(model, 'opt-6.7b'),
-      modes: ['dense', 'predicted'],
-      grid: { threads: [2] },
-    };
-  },
+  '1b-q4_0': dense(model1b('Q4_0'), { threads: [1, 2] }, { promptTokens: 512, generate: 64 }),
+  '1b-q8_0': dense(model1b('Q8_0'), { threads: [2] }),
+  '1b-q4_k': dense(kQuantModel, { threads: [2] }),
+  '1b-f16': dense(model1b('F16'), { threads: [1, 2] }),
+  '1b-q4_0-batch': dense(model1b('Q4_0'), { threads: [2], batch: [8] }, { beside: false }),
+  // The own loop: handing tokens over would wait for a core too.
+  '1b-q4_0-busy': dense(model1b('Q4_0'), { threads: [2], busyCores: [1] }, { decode: 'greedy' }),
+  'bamboo-dense': dense(() => shapeModel('bamboo-7b'), { threads: [1, 2] }),
+  'bamboo-sparse': sparse('bamboo-7b', ['dense', 'exact', 'predicted']),
+  'llama-7b-dense': dense(() => shapeModel('llama-7b-reglu'), { threads: [2] }),
+  'opt-sparse': sparse('opt-6.7b', ['dense', 'predicted']),
 };
 
 const OURS = 'thermocline';
@@ -115,10 +84,10 @@ function find(round, run, values) {
   return caseOf(round[run]?.cases ?? [], values);
 }
 
-/** @param {string} run @param {number} threads @returns {(round: Round) => number} */
-function denseDecode(run, threads) {
-  return (round) =>
-    decode(round, run, { engine: OURS, threads }) / decode(round, run, { engine: PEER, threads });
+/** @param {typeof decode} figure @param {string} run @param {number} threads */
+function overPeer(figure, run, threads) {
+  return (/** @type {Round} */ round) =>
+    figure(round, run, { engine: OURS, threads }) / figure(round, run, { engine: PEER, threads });
 }
 
 /**
@@ -137,44 +106,42 @@ export const BARS = [
     runs: ['bamboo-dense'],
     bar: 1.05,
     aim: 1.2,
-    ratio: denseDecode('bamboo-dense', 2),
+    ratio: overPeer(decode, 'bamboo-dense', 2),
   },
   {
     work: 'the same, 1 thread',
     runs: ['bamboo-dense'],
     bar: 1.2,
     aim: 1.5,
-    ratio: denseDecode('bamboo-dense', 1),
+    ratio: overPeer(decode, 'bamboo-dense', 1),
   },
   {
     work: 'dense decode, 1B, Q4_0, 2 threads, over llama.cpp',
     runs: ['1b-q4_0'],
     bar: 1,
     aim: 1.15,
-    ratio: denseDecode('1b-q4_0', 2),
+    ratio: overPeer(decode, '1b-q4_0', 2),
   },
   {
     work: 'dense decode, 1B, Q8_0, 2 threads, over llama.cpp',
     runs: ['1b-q8_0'],
     bar: 0.97,
     aim: 1.1,
-    ratio: denseDecode('1b-q8_0', 2),
+    ratio: overPeer(decode, '1b-q8_0', 2),
   },
   {
     work: 'dense decode, 1B, Q4_K, 2 threads, over llama.cpp',
     runs: ['1b-q4_k'],
     bar: 0.97,
     aim: 1.1,
-    ratio: denseDecode('1b-q4_k', 2),
+    ratio: overPeer(decode, '1b-q4_k', 2),
   },
   {
     work: 'prefill of 512 tokens, 1B, Q4_0, 2 threads, over llama.cpp',
     runs: ['1b-q4_0'],
     bar: 0.8,
     aim: 1.1,
-    ratio: (round) =>
-      prefill(round, '1b-q4_0', { engine: OURS, threads: 2 }) /
-      prefill(round, '1b-q4_0', { engine: PEER, threads: 2 }),
+    ratio: overPeer(prefill, '1b-q4_0', 2),
   },
   {
     work: 'exact decode, Bamboo-7B, 90 % sparse, Q4_0 packed, over llama.cpp dense',
