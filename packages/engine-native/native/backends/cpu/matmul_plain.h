@@ -104,7 +104,6 @@ TC_INLINE void PlainTile(const RowTile<R>& tile, const Fetcher& ahead, const flo
   for (int t = 0; t < N; ++t) StoreSums(sums, t, tile, y + t * y_stride);
 }
 
-constexpr int kDecodeRows = 4;  // quantised rows side by side for one token
 // Plain rows side by side for one token. Widening takes several instructions a line, so few lines are
 // in flight at a time; eight rows that ask for memory far ahead, front to back, read a fifth
 // more a second than four.

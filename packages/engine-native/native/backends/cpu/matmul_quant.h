@@ -133,8 +133,7 @@ TC_INLINE void MatvecQuant(const RowMatrix& w, const RowSet& rows, const Activat
   constexpr int64_t kLead = 16 << 10;  // bytes from a row's fetching to its use
   const int64_t lead = 1 + kLead / w.row_bytes;
   for (int64_t i = 0; i < MinOf(lead, rows.count); ++i) {  // those that no row is before
-    const std::byte* const row = w.data + RowAt(rows, i) * w.row_bytes;
-    for (int64_t b = 0; b < w.row_bytes; b += kLine) Prefetch(row + b);
+    FetchStretch(w.data + RowAt(rows, i) * w.row_bytes, w.row_bytes);
   }
   for (int64_t i = 0; i < rows.count; ++i) {
     const RowAhead ahead{w.data + RowAt(rows, MinOf(i + lead, rows.count - 1)) * w.row_bytes};

@@ -16,10 +16,6 @@ TC_INLINE int64_t QuantBytes(int64_t columns) {
   return columns * kChunkBytes / Q::kChunkColumns;
 }
 
-TC_INLINE void FetchStretch(const std::byte* p, int64_t bytes) {
-  for (int64_t b = 0; b < bytes; b += kLine) Prefetch(p + b);
-}
-
 // Fetches what a run will read of the columns [begin, end), in steps that take turns with the
 // arithmetic: row by row, since memory is fastest when it is asked for what lies together.
 template <typename Q, bool kOwn>

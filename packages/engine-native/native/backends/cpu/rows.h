@@ -12,6 +12,10 @@ TC_INLINE int64_t RowAt(const RowSet& rows, int64_t i) {
 
 constexpr int64_t kLine = 64;  // bytes of a cache line
 
+TC_INLINE void FetchStretch(const std::byte* p, int64_t bytes) {
+  for (int64_t b = 0; b < bytes; b += kLine) Prefetch(p + b);
+}
+
 // R rows from the i-th on. When fewer are left the last one stands in for the missing: it is
 // computed again and not stored, so that a short tile needs no code of its own.
 template <int R>
@@ -87,8 +91,7 @@ template <int R>
 TC_INLINE void FetchRowsAfter(const RowMatrix& w, const RowSet& rows, int64_t i) {
   if (rows.list == nullptr) return;
   for (int64_t j = i + R; j < MinOf(i + 2 * R, rows.count); ++j) {
-    const std::byte* const row = w.data + RowAt(rows, j) * w.row_bytes;
-    for (int64_t b = 0; b < MinOf(w.row_bytes, 4096); b += kLine) Prefetch(row + b);
+    FetchStretch(w.data + RowAt(rows, j) * w.row_bytes, MinOf(w.row_bytes, 4096));
   }
 }
 
@@ -97,8 +100,7 @@ TC_INLINE void FetchRowsAfter(const RowMatrix& w, const RowSet& rows, int64_t i)
 template <int R>
 TC_INLINE void FetchPanelsAfter(const RowMatrix& w, const RowSet& rows, int64_t i) {
   if (rows.list != nullptr) return FetchRowsAfter<R>(w, rows, i);
-  const std::byte* const next = w.data + (rows.begin + i + R) * w.row_bytes;
-  for (int64_t b = 0; b < MinOf(R * w.row_bytes, 32 << 10); b += kLine) Prefetch(next + b);
+  FetchStretch(w.data + (rows.begin + i + R) * w.row_bytes, MinOf(R * w.row_bytes, 32 << 10));
 }
 
 // Tokens whose inputs stay in the second cache while all rows pass by them.
