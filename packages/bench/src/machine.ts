@@ -1,5 +1,5 @@
 import { release, totalmem } from 'node:os';
-import { hostInfo } from '@thermocline/runtime';
+import { hostInfo, machineName } from '@thermocline/runtime';
 import { max } from 'simple-statistics';
 import type { Benchmark } from './benchmark.js';
 import { type FreshOptions, runFresh } from './process/run-fresh.js';
@@ -48,11 +48,4 @@ export async function measureBandwidth(
   entry.bytes_per_second.push(answer.bytesPerSecond);
   const all = machine.memory.flatMap(({ bytes_per_second }) => bytes_per_second);
   machine.peak_bytes_per_second = max(all);
-}
-
-/** By its parts, as hardware files name machines: `amd-epyc-9r14-8-cores`. */
-function machineName(model: string, cores: number): string {
-  const plain = model.toLowerCase().replace(/\(.*?\)|\bcpu\b|\bprocessor\b|@.*$/g, ' ');
-  const words = plain.match(/[a-z0-9]+/g) ?? ['unknown'];
-  return [...words, cores, cores === 1 ? 'core' : 'cores'].join('-');
 }

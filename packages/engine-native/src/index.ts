@@ -12,6 +12,7 @@ export {
   openKernelBench,
 } from './kernel-bench.js';
 export { type GpuInfo, listGpus } from './list-gpus.js';
+export { machineName } from './machine-name.js';
 export { NativeEngine } from './native-engine.js';
 export { NativeSession } from './native-session.js';
 export { NativeTokenizer, type TokenizerInfo } from './native-tokenizer.js';

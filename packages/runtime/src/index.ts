@@ -7,6 +7,7 @@ export {
   type KernelBenchType,
   listGpus,
   listKernelBenches,
+  machineName,
   openKernelBench,
   openTokenizer,
   probeHardware,
