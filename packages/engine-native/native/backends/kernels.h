@@ -35,7 +35,8 @@ struct RowMatrix {
   DType type = DType::kF32;
   int64_t rows = 0;
   int64_t cols = 0;       // a multiple of 32 for quantised types
-  int64_t row_bytes = 0;  // distance between rows
+  int64_t row_bytes = 0;
+  int64_t stride = 0;     // bytes from row to row: row_bytes, or more where others lie between
 };
 
 // The down matrix, one row of d_model values per neuron, so that a neuron that does not fire is
@@ -64,7 +65,8 @@ struct NeuronMatrix {
   DType type = DType::kF32;
   int64_t rows = 0;         // neurons; a multiple of 32 with shared scales
   int64_t cols = 0;         // d_model; a multiple of 32 for quantised types
-  int64_t row_bytes = 0;    // distance between rows
+  int64_t row_bytes = 0;
+  int64_t stride = 0;       // bytes from row to row, in a group row_bytes; see RowMatrix
   int64_t group_bytes = 0;  // distance between groups of 32; 0: no scales are shared
   int64_t super_bytes = 0;  // distance between superblocks of 256; K-quants only
 };
@@ -128,6 +130,13 @@ enum class ActivationFunction : uint8_t {
   kReluSquared,
   kDoubleRelu,  // relu of the gate times relu of up
 };
+
+// Whether zeros are common enough to skip: the ReLU family.
+constexpr bool HasExactZeros(ActivationFunction activation) {
+  return activation == ActivationFunction::kRelu ||
+         activation == ActivationFunction::kReluSquared ||
+         activation == ActivationFunction::kDoubleRelu;
+}
 
 constexpr int64_t kKeyBlock = 16;         // positions whose keys are stored together
 constexpr int64_t kAttentionPiece = 256;  // positions that are attended to at a time; of kKeyBlock

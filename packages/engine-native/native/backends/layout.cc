@@ -87,6 +87,11 @@ int64_t RowBytes(DType type, int64_t cols) {
   return IsKQuant(type) ? cols / kSuperblock * SuperblockBytes(type) : FileRowBytes(type, cols);
 }
 
+RowMatrix MakeRowMatrix(DType type, int64_t rows, int64_t cols, const std::byte* data) {
+  const int64_t row_bytes = RowBytes(type, cols);
+  return {data, type, rows, cols, row_bytes, row_bytes};
+}
+
 void PackRows(DType type, const std::byte* file_rows, int64_t n, int64_t cols, std::byte* out) {
   if (IsKQuant(type)) return PackKRows(type, file_rows, n, cols, out);
   const int64_t row_bytes = RowBytes(type, cols);

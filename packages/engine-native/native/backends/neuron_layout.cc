@@ -34,7 +34,7 @@ void TransposePlain(const std::byte* file_rows, int64_t row_begin, int64_t n, in
       for (int64_t j = j0; j < j_end; ++j) {
         const uint32_t row = row_of_neuron == nullptr ? static_cast<uint32_t>(j) : row_of_neuron[j];
         if (row == kLeftOut) continue;
-        std::byte* const to = out + row * shape.row_bytes + row_begin * kSize;
+        std::byte* const to = out + row * shape.stride + row_begin * kSize;
         for (int64_t c = c0; c < c_end; ++c) {
           std::memcpy(to + c * kSize, file_rows + (c * n_ff + j) * kSize, sizeof(T));
         }
@@ -223,6 +223,7 @@ NeuronMatrix MakeNeuronMatrix(DType type, NeuronScales scales, int64_t neurons, 
   } else {
     matrix.row_bytes = RowBytes(type, d_model);
   }
+  matrix.stride = matrix.row_bytes;
   return matrix;
 }
 

@@ -99,10 +99,26 @@ struct Rows {
       : file(FileRows(type, rows, cols, random)),
         packed(static_cast<size_t>(rows * RowBytes(type, cols))) {
     PackRows(type, file.data(), rows, cols, packed.data());
-    matrix = {packed.data(), type, rows, cols, RowBytes(type, cols)};
+    matrix = MakeRowMatrix(type, rows, cols, packed.data());
   }
   double At(int64_t row, int64_t col) const {
     return FileElement(matrix.type, file.data(), matrix.cols, row, col);
+  }
+};
+
+// The rows of a RowMatrix, or of a NeuronMatrix without shared scales, with others between them.
+template <typename Matrix>
+struct Apart {
+  std::vector<std::byte> memory;
+  Matrix matrix;
+
+  explicit Apart(const Matrix& from) : matrix(from) {
+    matrix.stride = from.row_bytes + 64;
+    memory.assign(static_cast<size_t>(from.rows * matrix.stride), std::byte{0xFF});  // NaN in floats
+    for (int64_t row = 0; row < from.rows; ++row) {
+      std::copy_n(from.data + row * from.stride, from.row_bytes, memory.data() + row * matrix.stride);
+    }
+    matrix.data = memory.data();
   }
 };
 

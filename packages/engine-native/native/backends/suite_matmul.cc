@@ -20,6 +20,7 @@ struct Case {
   const Kernels& kernels;
   const Rows& w;
   const Inputs& x;
+  const RowMatrix matrix = w.matrix;
 
   int64_t rows() const { return w.matrix.rows; }
   int64_t tokens() const { return x.view.n_tokens; }
@@ -27,7 +28,7 @@ struct Case {
   std::vector<float> Run(RowSet set) const { return Run(set, x.view); }
   std::vector<float> Run(RowSet set, const Activations& inputs) const {
     std::vector<float> y(static_cast<size_t>(inputs.n_tokens * rows()), kUntouched);
-    kernels.matmul(w.matrix, set, inputs, y.data(), rows());
+    kernels.matmul(matrix, set, inputs, y.data(), rows());
     return y;
   }
 };
@@ -67,6 +68,14 @@ void CheckSubset(const Case& c, const std::vector<float>& all, RowSet set) {
     same = same && SameBits(y[i], chosen[i % static_cast<size_t>(c.rows())] ? all[i] : kUntouched);
   }
   EXPECT_TRUE(same);
+}
+
+void CheckRowsApart(const Case& c, const std::vector<float>& all) {
+  const suite::Apart<RowMatrix> apart(c.w.matrix);
+  const Case other{c.kernels, c.w, c.x, apart.matrix};
+  CheckSubset(other, all, {nullptr, 0, c.rows()});
+  const std::vector<uint32_t> list = {0, static_cast<uint32_t>(c.rows() - 1)};
+  CheckSubset(other, all, {list.data(), 0, c.rows() > 1 ? 2 : 1});
 }
 
 void CheckRowSets(const Case& c, const std::vector<float>& all, Random& random) {
@@ -116,6 +125,7 @@ void CheckShape(const Kernels& kernels, DType type, int64_t rows, int64_t cols, 
   CheckValues(c, y);
   if (BlockElements(type) != 1) CheckBitsOfReference(c, y);
   CheckTokens(c, y);
+  CheckRowsApart(c, y);
   if (rows > 30) CheckRowSets(c, y, random);
 }
 

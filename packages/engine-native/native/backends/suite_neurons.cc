@@ -106,6 +106,20 @@ void CheckList(const Kernels& kernels, const Neurons& w, const List& list,
   kernels.accumulate_neurons(w.matrix, Firing(list, h.data()).view(), h.data(), again.data());
   EXPECT_TRUE(Same(y, again));
 
+  // The same bits from rows that others lie between.
+  if (w.matrix.group_bytes == 0) {
+    const suite::Apart<NeuronMatrix> apart(w.matrix);
+    again = before;
+    kernels.accumulate_neurons(apart.matrix, list.view(), h.data(), again.data());
+    EXPECT_TRUE(Same(y, again));
+    std::vector<float> sums(static_cast<size_t>(tokens * cols), 0.0F), expected = sums;
+    kernels.add_neurons(w.matrix, list.view(), h.data(), h_stride, tokens, 0, cols, expected.data(),
+                        cols);
+    kernels.add_neurons(apart.matrix, list.view(), h.data(), h_stride, tokens, 0, cols, sums.data(),
+                        cols);
+    EXPECT_TRUE(Same(sums, expected));
+  }
+
   // Several tokens: per token the sum from zero, added once; other columns untouched.
   const int64_t y_stride = cols + 5;
   const std::vector<float> batch_before = random.Normals(tokens * y_stride);

@@ -86,6 +86,9 @@ Status LoadedModel::Read(const ModelFile& file, const EngineOptions& options) {
   ASSIGN_OR_RETURN(Weights weights, weight_plan.Load(*cpu_, reads));
   weights_ = std::make_unique<Weights>(std::move(weights));
   for (size_t layer = 0; layer < weights_->layers.size(); ++layer) {
+    for (FfnBlockSource& block : weights_->layers[layer].ffn_blocks) {
+      block.chosen_first = options.predictors != nullptr;
+    }
     RETURN_IF_ERROR(ffn_.Append(weights_->layers[layer].ffn_blocks,
                                 plan.layers.empty() ? LayerPlan{} : plan.layers[layer], reads));
   }

@@ -47,10 +47,4 @@ Result<ActivationFunction> FindActivation(const Hyperparameters& model) {
                                                    ") is not supported; supported are " + known);
 }
 
-bool HasExactZeros(ActivationFunction activation) {
-  return activation == ActivationFunction::kRelu ||
-         activation == ActivationFunction::kReluSquared ||
-         activation == ActivationFunction::kDoubleRelu;
-}
-
 }  // namespace thermocline

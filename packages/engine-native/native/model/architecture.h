@@ -26,7 +26,4 @@ Result<const Architecture*> FindArchitecture(const Hyperparameters& model);
 // kModelUnsupported when the activation is not known.
 Result<ActivationFunction> FindActivation(const Hyperparameters& model);
 
-// Whether zero activations are common enough to skip: the ReLU family.
-bool HasExactZeros(ActivationFunction activation);
-
 }  // namespace thermocline

@@ -33,7 +33,7 @@ Status AppendRows(const FfnBlockSource& block, const TensorInfo& tensor, const K
     RETURN_IF_ERROR(LoadRows(*block.file, tensor, block.first_neuron + row, n, {}, piece.data()));
     const size_t before = weights->size();
     weights->resize(before + static_cast<size_t>(n * cols));
-    const RowMatrix packed{piece.data(), tensor.type, n, cols, row_bytes};
+    const RowMatrix packed = MakeRowMatrix(tensor.type, n, cols, piece.data());
     for (int64_t i = 0; i < n; ++i) {
       kernels.widen_row(packed, i, weights->data() + before + static_cast<size_t>(i * cols));
     }

@@ -57,6 +57,29 @@ TEST(SparseFfn, ABatchHasTheBitsOfSingleTokens) {
   }
 }
 
+// Bundles of whole neurons, of up and down, or none: only places in memory.
+TEST(SparseFfn, WhereRowsLieChangesNoBit) {
+  for (const Kind& kind : kReluKinds) {
+    for (const WeightKind type : kWeightKinds) {
+      const auto bench = Bench::Make(Model(kind.arch, type, kind.activation));
+      ASSERT_TRUE(bench != nullptr);
+      std::vector<FfnBlockSource> chosen = bench->blocks();
+      chosen[0].chosen_first = true;
+      const LayerPlan split{Shuffled(bench->n(), 5), {100, bench->n()}};
+      for (const LayerPlan& plan : {LayerPlan{}, split}) {
+        for (const Mode mode : {Mode::kDense, Mode::kExact}) {
+          for (const int64_t tokens : {1, 3}) {
+            FfnTotals totals, chosen_totals;
+            EXPECT_TRUE(bench->Run(bench->blocks(), plan, mode, 0, tokens, &totals) ==
+                        bench->Run(chosen, plan, mode, 0, tokens, &chosen_totals));
+            EXPECT_EQ(totals.bytes_read[1], chosen_totals.bytes_read[1]);
+          }
+        }
+      }
+    }
+  }
+}
+
 TEST(SparseFfn, BlocksThatCutAQuantisedGroupAreRefused) {
   for (const DType type : {DType::kQ8_0, DType::kQ4_0}) {
     const auto bench = Bench::Make(Model("llama", type));

@@ -213,9 +213,9 @@ Result<Weights> WeightPlan::Load(Accountant& accountant, LoadList& reads) const 
     std::byte* const data = weights.memory.data() + at;
     const int64_t rows = slot.tensor->shape[0];
     const int64_t cols = slot.tensor->shape[1];
-    AddRows(*file_, *slot.tensor, 0, rows, nullptr, data, reads);
-    *slot.matrix(weights) =
-        RowMatrix{data, slot.tensor->type, rows, cols, RowBytes(slot.tensor->type, cols)};
+    const RowMatrix matrix = MakeRowMatrix(slot.tensor->type, rows, cols, data);
+    AddRows(*file_, *slot.tensor, 0, rows, nullptr, data, matrix.stride, reads);
+    *slot.matrix(weights) = matrix;
     at += MatrixBytes(*slot.tensor);
   }
   for (const VectorSlot& slot : vectors_) {

@@ -167,7 +167,7 @@ Status KernelProbe::Work::MakeRows(bool sparse) {
   const int64_t row_bytes = RowBytes(options.type, kCols);
   const int64_t rows = static_cast<int64_t>(options.working_set) * (sparse ? 4 : 1) / row_bytes;
   RETURN_IF_ERROR(Allocate(rows * row_bytes));
-  const RowMatrix w{memory.data(), options.type, rows, kCols, row_bytes};
+  const RowMatrix w = MakeRowMatrix(options.type, rows, kCols, memory.data());
   const Activations inputs = Inputs(1);
   y.resize(static_cast<size_t>(rows));
   if (sparse) MakeLists(rows);
@@ -223,7 +223,7 @@ Status KernelProbe::Work::MakeDown(NeuronScales scales, bool sparse) {
 Status KernelProbe::Work::MakeGemm() {
   const int64_t row_bytes = RowBytes(options.type, kCols);
   RETURN_IF_ERROR(Allocate(kCols * row_bytes));
-  const RowMatrix w{memory.data(), options.type, kCols, kCols, row_bytes};
+  const RowMatrix w = MakeRowMatrix(options.type, kCols, kCols, memory.data());
   const Activations inputs = Inputs(options.tokens);
   y.resize(static_cast<size_t>(options.tokens * kCols));
   bytes = kCols * row_bytes;

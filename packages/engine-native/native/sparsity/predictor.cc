@@ -12,7 +12,7 @@ namespace {
 using Kind = LayerPredictor::Kind;
 
 constexpr int64_t kBlock = 32;               // columns that share a scale
-constexpr int64_t kChunkBytes = 32 << 10;    // weights per task for one token
+constexpr int64_t kChunkBytes = 128 << 10;   // weights per task for one token
 constexpr int64_t kBatchRows = 32;           // rows per task for several
 constexpr int64_t kMaxSide = int64_t{1} << 30;  // of a matrix, so that its bytes cannot overflow
 constexpr int64_t kSignColumns = 64;         // signs in a word
@@ -162,7 +162,7 @@ Result<Predictor::Matrix> Predictor::Load(const PredictorMatrix& from) {
   const int64_t row_bytes = RowBytes(type, from.cols);
   ASSIGN_OR_RETURN(matrix.memory,
                    HugeBuffer::Allocate(static_cast<size_t>(from.rows * row_bytes)));
-  matrix.rows = {matrix.memory.data(), type, from.rows, from.cols, row_bytes};
+  matrix.rows = MakeRowMatrix(type, from.rows, from.cols, matrix.memory.data());
   for (int64_t row = 0; row < from.rows; ++row) {
     std::byte* const out = matrix.memory.data() + row * row_bytes;
     if (from.type == PredictorType::kI8) {

@@ -23,28 +23,50 @@ NeuronScales ScalesOf(const FfnBlockSource& source) {
   return source.neuron_major ? NeuronScales::kOwn : NeuronScales::kShared;
 }
 
-struct PartBytes {
-  int64_t gate = 0, up = 0, down = 0;
-  int64_t total() const { return Aligned(gate) + Aligned(up) + Aligned(down); }
+// Where the matrices of a part lie in its memory. Going to a place costs as much as reading some
+// kilobytes there, so what a neuron needs at one time is one bundle: up and down, where its gate says
+// that it fires; the gate too, or up where there is none, where a predictor has said so before.
+// Gates that no predictor chooses are apart: all of them are read, as one stream.
+struct PartLayout {
+  int64_t gate = 0, up = 0, down = 0;                       // offsets
+  int64_t gate_stride = 0, up_stride = 0, down_stride = 0;  // bytes from row to row
+  int64_t bytes = 0;
 };
 
-PartBytes BytesOf(const FfnBlockSource& source, int64_t n) {
-  PartBytes bytes;
-  if (source.gate != nullptr) bytes.gate = n * RowBytes(source.gate->type, source.d_model);
-  bytes.up = n * RowBytes(source.up->type, source.d_model);
-  bytes.down = NeuronMatrixBytes(source.down->type, ScalesOf(source), DownRows(source, n),
-                                 source.d_model);
-  return bytes;
+PartLayout SeparateMatrices(const FfnBlockSource& source, int64_t n) {
+  PartLayout layout;
+  if (source.gate != nullptr) layout.gate_stride = RowBytes(source.gate->type, source.d_model);
+  layout.up_stride = RowBytes(source.up->type, source.d_model);
+  layout.up = Aligned(n * layout.gate_stride);
+  layout.down = layout.up + Aligned(n * layout.up_stride);
+  layout.down_stride = MakeNeuronMatrix(source.down->type, ScalesOf(source), n, source.d_model,
+                                        nullptr).stride;
+  layout.bytes = layout.down + Aligned(NeuronMatrixBytes(source.down->type, ScalesOf(source),
+                                                         DownRows(source, n), source.d_model));
+  return layout;
 }
 
-RowMatrix Rows(DType type, int64_t rows, int64_t cols, const std::byte* data) {
-  RowMatrix matrix;
-  matrix.data = data;
-  matrix.type = type;
-  matrix.rows = rows;
-  matrix.cols = cols;
-  matrix.row_bytes = RowBytes(type, cols);
-  return matrix;
+// Rows begin at cache lines.
+PartLayout Bundles(const FfnBlockSource& source, int64_t n) {
+  const auto row_bytes = [&](const TensorInfo* tensor) {
+    return tensor == nullptr ? 0 : RowBytes(tensor->type, source.d_model);
+  };
+  const int64_t gate_apart = source.chosen_first ? 0 : Aligned(n * row_bytes(source.gate));
+  const int64_t gate_here = source.chosen_first ? Aligned(row_bytes(source.gate)) : 0;
+  const int64_t bundle = gate_here + Aligned(row_bytes(source.up)) + Aligned(row_bytes(source.down));
+  PartLayout layout;
+  layout.gate_stride = source.chosen_first ? bundle : row_bytes(source.gate);
+  layout.up_stride = layout.down_stride = bundle;
+  layout.up = gate_apart + gate_here;
+  layout.down = layout.up + Aligned(row_bytes(source.up));
+  layout.bytes = gate_apart + n * bundle;
+  return layout;
+}
+
+PartLayout LayoutOf(const FfnBlockSource& source, int64_t n) {
+  const bool skips = HasExactZeros(source.activation) && !SharesScales(source);
+  return skips && (source.gate != nullptr || source.chosen_first) ? Bundles(source, n)
+                                                                  : SeparateMatrices(source, n);
 }
 
 }  // namespace
@@ -57,7 +79,7 @@ CpuTier::CpuTier(ThreadPool& pool, const Kernels& kernels, std::shared_ptr<Accou
       tier_(tier) {}
 
 uint64_t CpuTier::PlannedBytes(const FfnBlockSource& source, int64_t n_neurons) const {
-  return static_cast<uint64_t>(BytesOf(source, n_neurons).total());
+  return static_cast<uint64_t>(LayoutOf(source, n_neurons).bytes);
 }
 
 // Groups of 32 neurons, of K-quants 256, by blocks of 32 columns: what kernels take a quantised down
@@ -99,10 +121,10 @@ Result<FfnHandle> CpuTier::Load(const FfnBlockSource& source, std::span<const ui
   part.d_model = source.d_model;
   RETURN_IF_ERROR(ffn_.Grow(part.n, part.d_model, *accountant_));
 
-  const PartBytes bytes = BytesOf(source, part.n);
+  const PartLayout layout = LayoutOf(source, part.n);
   ASSIGN_OR_RETURN(part.reservation,
-                   accountant_->Reserve(static_cast<uint64_t>(bytes.total()), "weights"));
-  ASSIGN_OR_RETURN(part.memory, HugeBuffer::Allocate(static_cast<size_t>(bytes.total())));
+                   accountant_->Reserve(static_cast<uint64_t>(layout.bytes), "weights"));
+  ASSIGN_OR_RETURN(part.memory, HugeBuffer::Allocate(static_cast<size_t>(layout.bytes)));
 
   // Neuron of the block -> row of this part.
   const bool in_file_order =
@@ -117,22 +139,25 @@ Result<FfnHandle> CpuTier::Load(const FfnBlockSource& source, std::span<const ui
   const ModelFile& file = *source.file;
   const int64_t first = source.first_neuron;
   const int64_t n = source.n_neurons;
-  std::byte* at = part.memory.data();
-  if (part.gated) {
-    part.gate = Rows(source.gate->type, part.n, part.d_model, at);
-    AddRows(file, *source.gate, first, n, rows, at, reads);
-    at += Aligned(bytes.gate);
-  }
-  part.up = Rows(source.up->type, part.n, part.d_model, at);
-  AddRows(file, *source.up, first, n, rows, at, reads);
-  at += Aligned(bytes.up);
+  const auto add_rows = [&](const TensorInfo& tensor, int64_t offset, int64_t stride) {
+    std::byte* const at = part.memory.data() + offset;
+    AddRows(file, tensor, first, n, rows, at, stride, reads);
+    RowMatrix matrix = MakeRowMatrix(tensor.type, part.n, part.d_model, at);
+    matrix.stride = stride;
+    return matrix;
+  };
+  if (part.gated) part.gate = add_rows(*source.gate, layout.gate, layout.gate_stride);
+  part.up = add_rows(*source.up, layout.up, layout.up_stride);
+
+  std::byte* const down = part.memory.data() + layout.down;
   part.down = MakeNeuronMatrix(source.down->type, ScalesOf(source), DownRows(source, part.n),
-                               part.d_model, at);
+                               part.d_model, down);
+  part.down.stride = layout.down_stride;
   const bool whole_down = SharesScales(source);
   if (source.neuron_major) {
-    AddNeuronRows(file, *source.down, first, n, rows, at, reads);
+    AddNeuronRows(file, *source.down, first, n, rows, down, part.down.stride, reads);
   } else {
-    AddNeurons(file, *source.down, first, n, whole_down ? nullptr : rows, part.down, at, reads);
+    AddNeurons(file, *source.down, first, n, whole_down ? nullptr : rows, part.down, down, reads);
   }
   if (whole_down && !in_file_order) part.down_row.assign(neurons.begin(), neurons.end());
 

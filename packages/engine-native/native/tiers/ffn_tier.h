@@ -44,6 +44,9 @@ struct FfnBlockSource {
   int64_t first_neuron = 0;
   // The file holds down as [n_neurons][d_model]: a row for each neuron, with its own scales.
   bool neuron_major = false;
+  // Predictors choose neurons before any is computed: their gates, or ups where there are none, are
+  // then read here and there, and not from front to back. A hint for where to put them.
+  bool chosen_first = false;
 };
 
 using FfnHandle = uint32_t;

@@ -347,7 +347,7 @@ TEST(WeightLoader, ValuesGoWhereTheirNeuronsGo) {
   const TensorInfo& v = *subject.file().Find("v");
   const TensorInfo& m = *subject.file().Find("m");
   ASSERT_OK(AddVector(subject.file(), v, 2, 5, row_of, vector.data(), list));
-  AddRows(subject.file(), m, 2, 5, row_of, reinterpret_cast<std::byte*>(matrix.data()), list);
+  AddRows(subject.file(), m, 2, 5, row_of, reinterpret_cast<std::byte*>(matrix.data()), 16, list);
   ASSERT_OK(list.Run({.threads = 2}));
   EXPECT_TRUE(vector == (std::vector<float>{4, 6, 3}));
   EXPECT_TRUE(matrix == (std::vector<float>{24, 25, 26, 27, 32, 33, 34, 35, 20, 21, 22, 23}));

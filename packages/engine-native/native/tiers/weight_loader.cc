@@ -46,14 +46,15 @@ const std::byte* CutColumns(const TensorInfo& tensor, int64_t first, int64_t n, 
 // several.
 template <typename Pack>
 void AddPackedRows(const ModelFile& file, const TensorInfo& tensor, int64_t first, int64_t n,
-                   const RowOf& row_of, std::byte* out, LoadList& list, Pack pack) {
-  const int64_t row_bytes = RowBytes(tensor.type, tensor.shape.back());
+                   const RowOf& row_of, std::byte* out, int64_t stride, LoadList& list, Pack pack) {
+  const bool one_stretch = row_of == nullptr && stride == RowBytes(tensor.type, tensor.shape.back());
   const int64_t file_row_bytes = FileRowBytes(tensor.type, tensor.shape.back());
   list.Add(file, tensor, first, n, 1, [=](int64_t row, int64_t count, const std::byte* bytes) {
-    if (row_of == nullptr) return pack(bytes, count, out + (row - first) * row_bytes);
+    if (one_stretch) return pack(bytes, count, out + (row - first) * stride);
     for (int64_t i = 0; i < count; ++i) {
-      const uint32_t to = (*row_of)[static_cast<size_t>(row - first + i)];
-      if (to != kNoRow) pack(bytes + i * file_row_bytes, 1, out + int64_t{to} * row_bytes);
+      const int64_t place = row - first + i;
+      const int64_t to = row_of == nullptr ? place : (*row_of)[static_cast<size_t>(place)];
+      if (to != kNoRow) pack(bytes + i * file_row_bytes, 1, out + to * stride);
     }
   });
 }
@@ -65,7 +66,7 @@ class RowWidener {
       : kernels_(kernels),
         bytes_(static_cast<size_t>(RowBytes(type, cols))),
         weights_(static_cast<size_t>(cols)),
-        row_{bytes_.data(), type, 1, cols, RowBytes(type, cols)} {}
+        row_(MakeRowMatrix(type, 1, cols, bytes_.data())) {}
 
   const std::vector<float>& Widen(const std::byte* file_row) {
     PackRows(row_.type, file_row, 1, row_.cols, bytes_.data());
@@ -84,20 +85,20 @@ class RowWidener {
 }  // namespace
 
 void AddRows(const ModelFile& file, const TensorInfo& tensor, int64_t first, int64_t n,
-             const RowOf& row_of, std::byte* out, LoadList& list) {
+             const RowOf& row_of, std::byte* out, int64_t stride, LoadList& list) {
   const DType type = tensor.type;
   const int64_t cols = tensor.shape.back();
-  AddPackedRows(file, tensor, first, n, row_of, out, list,
+  AddPackedRows(file, tensor, first, n, row_of, out, stride, list,
                 [=](const std::byte* bytes, int64_t count, std::byte* to) {
                   PackRows(type, bytes, count, cols, to);
                 });
 }
 
 void AddNeuronRows(const ModelFile& file, const TensorInfo& tensor, int64_t first, int64_t n,
-                   const RowOf& row_of, std::byte* out, LoadList& list) {
+                   const RowOf& row_of, std::byte* out, int64_t stride, LoadList& list) {
   const DType type = tensor.type;
   const int64_t d_model = tensor.shape.back();
-  AddPackedRows(file, tensor, first, n, row_of, out, list,
+  AddPackedRows(file, tensor, first, n, row_of, out, stride, list,
                 [=](const std::byte* bytes, int64_t count, std::byte* to) {
                   PackNeuronRows(type, bytes, count, d_model, to);
                 });
@@ -122,12 +123,7 @@ Status AddVector(const ModelFile& file, const TensorInfo& tensor, int64_t first,
                   file.path());
   }
   list.Add(file, tensor, 0, 1, 1, [=, &tensor](int64_t, int64_t, const std::byte* bytes) {
-    RowMatrix row;
-    row.data = bytes;
-    row.type = tensor.type;
-    row.rows = 1;
-    row.cols = tensor.elements();
-    row.row_bytes = static_cast<int64_t>(tensor.bytes);
+    const RowMatrix row = MakeRowMatrix(tensor.type, 1, tensor.elements(), bytes);
     std::vector<float> values(static_cast<size_t>(row.cols));
     ReferenceKernels().widen_row(row, 0, values.data());
     for (int64_t j = 0; j < n; ++j) {
@@ -141,14 +137,15 @@ Status AddVector(const ModelFile& file, const TensorInfo& tensor, int64_t first,
 Status LoadRows(const ModelFile& file, const TensorInfo& tensor, int64_t first, int64_t n,
                 const RowOf& row_of, std::byte* out) {
   LoadList list;
-  AddRows(file, tensor, first, n, row_of, out, list);
+  AddRows(file, tensor, first, n, row_of, out, RowBytes(tensor.type, tensor.shape.back()), list);
   return list.Run(kHere).status();
 }
 
 Status LoadNeuronRows(const ModelFile& file, const TensorInfo& tensor, int64_t first, int64_t n,
                       const RowOf& row_of, std::byte* out) {
   LoadList list;
-  AddNeuronRows(file, tensor, first, n, row_of, out, list);
+  AddNeuronRows(file, tensor, first, n, row_of, out, RowBytes(tensor.type, tensor.shape.back()),
+                list);
   return list.Run(kHere).status();
 }
 

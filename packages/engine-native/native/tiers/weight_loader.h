@@ -19,10 +19,10 @@ constexpr uint32_t kNoRow = 0xFFFFFFFF;
 // A list keeps it until it has run.
 using RowOf = std::shared_ptr<const std::vector<uint32_t>>;
 
-// Puts on a list: rows [first, first + n) of a matrix, into RowMatrix layout at `out`; row r goes
-// to row_of[r - first].
+// Puts on a list: rows [first, first + n) of a matrix, into RowMatrix layout at `out`, `stride` bytes
+// from row to row; row r goes to row_of[r - first].
 void AddRows(const ModelFile& file, const TensorInfo& tensor, int64_t first, int64_t n,
-             const RowOf& row_of, std::byte* out, LoadList& list);
+             const RowOf& row_of, std::byte* out, int64_t stride, LoadList& list);
 
 // Columns [first, first + n) of a down matrix [d_model][...], into the NeuronMatrix `shape` at
 // `out`; column first + j goes to row_of[j].
@@ -31,7 +31,7 @@ void AddNeurons(const ModelFile& file, const TensorInfo& tensor, int64_t first, 
 
 // Rows [first, first + n) of a down matrix [...][d_model], into rows with scales of their own.
 void AddNeuronRows(const ModelFile& file, const TensorInfo& tensor, int64_t first, int64_t n,
-                   const RowOf& row_of, std::byte* out, LoadList& list);
+                   const RowOf& row_of, std::byte* out, int64_t stride, LoadList& list);
 
 // Values [first, first + n) of a vector, as F32 at `out`; value first + j goes to row_of[j].
 // kWeightTypeUnsupported for quantised types.

@@ -5,6 +5,9 @@
 #include <numeric>
 #include <vector>
 
+#include "backends/layout.h"
+#include "backends/neuron_layout.h"
+
 namespace thermocline {
 namespace {
 
@@ -16,7 +19,7 @@ constexpr int64_t kChunkCols = 128;
 int64_t Pieces(int64_t n, int64_t size) { return (n + size - 1) / size; }
 
 RowMatrix Rows(MatrixView m) {
-  return {reinterpret_cast<const std::byte*>(m.data), DType::kF32, m.rows, m.cols, m.cols * 4};
+  return MakeRowMatrix(DType::kF32, m.rows, m.cols, reinterpret_cast<const std::byte*>(m.data));
 }
 
 // Runs body(row_begin, n_rows, col_begin, n_cols) for rectangles that cover [m][n].
@@ -48,8 +51,8 @@ void MultiplyUntransposed(MatrixView a, MatrixView b, float* c, const Kernels& k
                           ThreadPool& pool) {
   std::vector<uint32_t> all(static_cast<size_t>(b.rows));
   std::iota(all.begin(), all.end(), 0U);
-  const NeuronMatrix w{reinterpret_cast<const std::byte*>(b.data), DType::kF32, b.rows, b.cols,
-                       b.cols * 4, 0};
+  const NeuronMatrix w = MakeNeuronMatrix(DType::kF32, NeuronScales::kOwn, b.rows, b.cols,
+                                          reinterpret_cast<const std::byte*>(b.data));
   const NeuronList list{all.data(), all.data(), b.rows};
   ForRectangles(a.rows, b.cols, pool,
                 [&](int64_t row, int64_t n_rows, int64_t col, int64_t n_cols) {

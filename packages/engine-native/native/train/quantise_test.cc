@@ -67,7 +67,7 @@ TEST(Quantise, MeansToTheEngineWhatItMeansHere) {
     std::vector<float> back(values.size()), row(64);
     Dequantise(*matrix, back.data(), pool);
     for (int64_t r = 0; r < 5; ++r) {
-      ReferenceKernels().widen_row({packed.data(), dtype, 5, 64, RowBytes(dtype, 64)}, r, row.data());
+      ReferenceKernels().widen_row(MakeRowMatrix(dtype, 5, 64, packed.data()), r, row.data());
       for (size_t c = 0; c < 64; ++c) EXPECT_EQ(row[c], back[static_cast<size_t>(r) * 64 + c]);
     }
   }

@@ -4,6 +4,7 @@
 #include <bit>
 #include <cstring>
 
+#include "backends/layout.h"
 #include "io/json.h"
 #include "io/safetensors_reader.h"
 #include "io/text.h"
@@ -226,8 +227,8 @@ std::span<const uint16_t> SampleReader::values(int64_t row) const {
 
 void SampleReader::ExpandRow(int64_t row, float* x_out, float* h_out) const {
   if (x_out != nullptr) {
-    const RowMatrix states{reinterpret_cast<const std::byte*>(x_.data()), DType::kF16, rows_,
-                           d_model_, d_model_ * 2};
+    const RowMatrix states = MakeRowMatrix(DType::kF16, rows_, d_model_,
+                                           reinterpret_cast<const std::byte*>(x_.data()));
     kernels_->widen_row(states, row, x_out);
   }
   if (h_out == nullptr) return;

@@ -45,23 +45,62 @@ bool SpinUntil(std::chrono::microseconds limit, Ready ready) {
   return false;
 }
 
+// The chunks that one thread has not begun, [begin, end), in one word: it takes the first of them
+// itself, so that it walks through neighbouring memory, and others help it from the end.
+class ChunkRange {
+ public:
+  void Set(int64_t begin, int64_t end) { word_.store(Pack(begin, end)); }
+  bool empty() const {
+    const uint64_t word = word_.load();
+    return Begin(word) >= End(word);
+  }
+  // The first or last chunk, or -1.
+  int64_t TakeFirst() {
+    return Take([](uint64_t word) { return Begin(word); },
+                [](uint64_t word) { return Pack(Begin(word) + 1, End(word)); });
+  }
+  int64_t TakeLast() {
+    return Take([](uint64_t word) { return End(word) - 1; },
+                [](uint64_t word) { return Pack(Begin(word), End(word) - 1); });
+  }
+
+ private:
+  static uint64_t Pack(int64_t begin, int64_t end) {
+    return static_cast<uint64_t>(begin) << 32 | static_cast<uint64_t>(end);
+  }
+  static int64_t Begin(uint64_t word) { return static_cast<int64_t>(word >> 32); }
+  static int64_t End(uint64_t word) { return static_cast<int64_t>(word & 0xFFFFFFFF); }
+
+  template <typename Which, typename Rest>
+  int64_t Take(Which which, Rest rest) {
+    uint64_t word = word_.load(std::memory_order_relaxed);
+    while (Begin(word) < End(word)) {
+      if (word_.compare_exchange_weak(word, rest(word), std::memory_order_acq_rel,
+                                      std::memory_order_relaxed)) {
+        return which(word);
+      }
+    }
+    return -1;
+  }
+
+  alignas(64) std::atomic<uint64_t> word_{0};
+};
+
 }  // namespace
 
-// Publishing a job stores its body and then `untaken`; a thread owns a chunk when its
-// decrement finds a positive count. A worker that comes late decrements either the old
-// counter, at or below zero, and gets nothing, or the new one, and takes part: there is no
-// generation to compare. `body` and `n_chunks` stand still as long as a chunk is owned.
+// Publishing a job stores its body and then the ranges; a thread owns a chunk when it has taken it
+// out of one. A worker that comes late finds either the old ranges, empty, or the new ones, and
+// takes part: there is no generation to compare. `body` stands still as long as a chunk is owned.
 struct ThreadPool::State {
-  explicit State(int n) : n_threads(n) {}
+  explicit State(int n) : n_threads(n), ranges(static_cast<size_t>(n)) {}
 
   const int n_threads;
   const ChunkBody* body = nullptr;
-  int64_t n_chunks = 0;
 
-  alignas(64) std::atomic<int64_t> untaken{0};
+  std::vector<ChunkRange> ranges;  // one for each thread
   alignas(64) std::atomic<int64_t> unfinished{0};
 
-  // Sleeping is announced before the last look at the counters, and the counters are written
+  // Sleeping is announced before the last look at the ranges, and the ranges are written
   // before the announcements are read, both sequentially consistent: one side sees the other.
   alignas(64) std::atomic<int32_t> wake_workers{0};
   std::atomic<int32_t> sleeping_workers{0};
@@ -71,13 +110,30 @@ struct ThreadPool::State {
 
   std::vector<std::thread> threads;
 
+  void Publish(const ChunkBody* job, int64_t n_chunks) {
+    body = job;
+    unfinished.store(n_chunks);
+    for (int64_t i = 0; i < n_threads; ++i) {
+      ranges[static_cast<size_t>(i)].Set(n_chunks * i / n_threads, n_chunks * (i + 1) / n_threads);
+    }
+    WakeWorkers();
+  }
+
+  // Of the thread's own range, or of the next one that has any; -1: none is left.
+  int64_t TakeChunk(int thread) {
+    const auto own = static_cast<size_t>(thread);
+    int64_t chunk = ranges[own].TakeFirst();
+    for (size_t i = 1; chunk < 0 && i < ranges.size(); ++i) {
+      chunk = ranges[(own + i) % ranges.size()].TakeLast();
+    }
+    return chunk;
+  }
+
   // Takes chunks until none is left, and reports them finished together.
   void RunChunks(int thread) {
     int64_t n = 0;
-    while (untaken.load(std::memory_order_relaxed) > 0) {
-      const int64_t left = untaken.fetch_sub(1, std::memory_order_acq_rel);
-      if (left <= 0) break;
-      (*body)(n_chunks - left, thread);
+    for (int64_t chunk = TakeChunk(thread); chunk >= 0; chunk = TakeChunk(thread)) {
+      (*body)(chunk, thread);
       ++n;
     }
     if (n == 0) return;
@@ -87,8 +143,15 @@ struct ThreadPool::State {
     }
   }
 
+  bool AnyLeft() const {
+    for (const ChunkRange& range : ranges) {
+      if (!range.empty()) return true;
+    }
+    return false;
+  }
+
   void Work(int thread) {
-    const auto called = [this] { return untaken.load() > 0 || stop.load(); };
+    const auto called = [this] { return AnyLeft() || stop.load(); };
     while (!stop.load()) {
       if (!SpinUntil(kWorkerSpin, called)) {
         const int32_t seen = wake_workers.load();
@@ -135,11 +198,7 @@ void ThreadPool::ParallelFor(int64_t n_chunks, ChunkBody body) {
     for (int64_t chunk = 0; chunk < n_chunks; ++chunk) body(chunk, 0);
     return;
   }
-  s.body = &body;
-  s.n_chunks = n_chunks;
-  s.unfinished.store(n_chunks);
-  s.untaken.store(n_chunks);
-  s.WakeWorkers();
+  s.Publish(&body, n_chunks);
   s.RunChunks(0);
 
   const auto finished = [&s] { return s.unfinished.load() == 0; };

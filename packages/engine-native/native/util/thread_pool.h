@@ -35,7 +35,9 @@ class ThreadPool {
   int n_threads() const;
 
   // Runs body(chunk, thread) for every chunk in [0, n_chunks), thread in [0, n_threads), and
-  // returns when all are done. One caller at a time. n_chunks <= 1 runs on the caller.
+  // returns when all are done. One caller at a time. n_chunks <= 1 runs on the caller; fewer than
+  // 2^31. Each thread begins with a stretch of neighbouring chunks, in ascending order: two threads
+  // that take turns in one stretch of memory read it far slower than each its own.
   void ParallelFor(int64_t n_chunks, ChunkBody body);
 
  private:

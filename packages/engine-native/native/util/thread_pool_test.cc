@@ -69,6 +69,32 @@ TEST(ThreadPool, RunsEveryChunkOnce) {
   }
 }
 
+// Neighbouring chunks are neighbouring memory, so each thread starts with a stretch of its own.
+TEST(ThreadPool, ThreadsAscendFromStartsOfTheirOwn) {
+  ThreadPool pool(3);
+  std::vector<std::vector<int64_t>> chunks(3);
+  std::atomic<int> started{0};
+  auto body = [&](int64_t chunk, int thread) {
+    auto& mine = chunks[static_cast<size_t>(thread)];
+    if (mine.empty()) {
+      ++started;
+      while (started < 3) std::this_thread::yield();
+    }
+    mine.push_back(chunk);
+  };
+  pool.ParallelFor(30, body);
+  for (size_t i = 0; i < 3; ++i) {
+    ASSERT_TRUE(!chunks[i].empty());
+    EXPECT_EQ(chunks[i][0], static_cast<int64_t>(10 * i));
+    // Then its own in order, and at last what others have left, from their ends.
+    for (size_t j = 1; j < chunks[i].size(); ++j) {
+      const int64_t chunk = chunks[i][j];
+      const bool own = chunk / 10 == static_cast<int64_t>(i);
+      EXPECT_TRUE(!own || chunk == chunks[i][j - 1] + 1);
+    }
+  }
+}
+
 TEST(ThreadPool, WakesFromSleep) {
   ThreadPool pool(3);
   for (const int pause_us : {0, 10, 50, 200, 2000}) {

@@ -255,7 +255,7 @@ TC_INLINE void WidenQuants(const std::byte* panel, int64_t n, float* out) {
 }
 
 TC_INLINE void WidenAnyType(const RowMatrix& w, int64_t row, float* out) {
-  const std::byte* const data = w.data + row * w.row_bytes;
+  const std::byte* const data = w.data + row * w.stride;
   switch (w.type) {
     case DType::kF32: return WidenPlain<DType::kF32>(data, w.cols, out);
     case DType::kF16: return WidenPlain<DType::kF16>(data, w.cols, out);

@@ -121,8 +121,8 @@ template <DType T>
 void MatmulPlain(const RowMatrix& w, RowSet rows, const Activations& x, float* y,
                  int64_t y_stride) {
   if (x.n_tokens == 1) {
-    return rows.list != nullptr ? MatvecPlain<T, true>(w, rows, x.x, y)
-                                : MatvecPlain<T, false>(w, rows, x.x, y);
+    return OneStretch(w, rows) ? MatvecPlain<T, false>(w, rows, x.x, y)
+                               : MatvecPlain<T, true>(w, rows, x.x, y);
   }
   const int64_t at_once = TokensAtOnce(w.cols * 4);
   for (int64_t begin = 0; begin < x.n_tokens; begin += at_once) {

@@ -124,7 +124,7 @@ TC_INLINE void QuantTile(const RowTile<R>& tile, const Fetcher& ahead, const Act
 template <typename Q>
 TC_INLINE void MatvecQuant(const RowMatrix& w, const RowSet& rows, const Activations& x,
                            float* y) {
-  if (rows.list == nullptr) {
+  if (OneStretch(w, rows)) {
     for (int64_t i = 0; i < rows.count; ++i) {
       QuantTile<Q, 1, 1>(TileAt<1>(w, rows, i), NothingAhead(), x, 0, y, 0);
     }
@@ -133,10 +133,10 @@ TC_INLINE void MatvecQuant(const RowMatrix& w, const RowSet& rows, const Activat
   constexpr int64_t kLead = 16 << 10;  // bytes from a row's fetching to its use
   const int64_t lead = 1 + kLead / w.row_bytes;
   for (int64_t i = 0; i < MinOf(lead, rows.count); ++i) {  // those that no row is before
-    FetchStretch(w.data + RowAt(rows, i) * w.row_bytes, w.row_bytes);
+    FetchStretch(w.data + RowAt(rows, i) * w.stride, w.row_bytes);
   }
   for (int64_t i = 0; i < rows.count; ++i) {
-    const RowAhead ahead{w.data + RowAt(rows, MinOf(i + lead, rows.count - 1)) * w.row_bytes};
+    const RowAhead ahead{w.data + RowAt(rows, MinOf(i + lead, rows.count - 1)) * w.stride};
     QuantTile<Q, 1, 1>(TileAt<1>(w, rows, i), ahead, x, 0, y, 0);
   }
 }

@@ -31,7 +31,7 @@ TC_INLINE void TakeRun(const NeuronMatrix& w, const NeuronList& list, const floa
     if (h != nullptr && h[position] == 0) continue;
     if (n == 0) run->set = row / kSetRows<kOwn>;
     if (row / kSetRows<kOwn> != run->set) break;
-    run->rows[n] = kOwn ? w.data + row * w.row_bytes
+    run->rows[n] = kOwn ? w.data + row * w.stride
                         : w.data + run->set * w.group_bytes + row % kSetRows<kOwn> * w.row_bytes;
     run->positions[n++] = position;
   }

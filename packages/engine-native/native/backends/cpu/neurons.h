@@ -34,8 +34,8 @@ TC_INLINE void SweepPlain(const NeuronMatrix& w, const uint32_t* rows, const flo
   F32 h[N];
   TC_UNROLL
   for (int i = 0; i < N; ++i) {
-    data[i] = w.data + rows[i] * w.row_bytes;
-    soon[i] = w.data + (i < n_ahead ? ahead[i] : rows[i]) * w.row_bytes;
+    data[i] = w.data + rows[i] * w.stride;
+    soon[i] = w.data + (i < n_ahead ? ahead[i] : rows[i]) * w.stride;
     h[i] = Set(factors[i]);
   }
   int64_t c = 0;

@@ -46,12 +46,12 @@ TC_INLINE void WidenStretch(const SumTile& tile, int64_t begin, int64_t n, int64
   for (int64_t i = begin; i < begin + n; ++i, out += V * kLanes) {
     if (i + kNeuronsAhead < tile.list.count) {
       const std::byte* const ahead = tile.w.data +
-                                     tile.list.rows[i + kNeuronsAhead] * tile.w.row_bytes +
+                                     tile.list.rows[i + kNeuronsAhead] * tile.w.stride +
                                      c * kElementBytes<T>;
       TC_UNROLL
       for (int64_t b = 0; b < V * kLanes * kElementBytes<T>; b += 64) Prefetch(ahead + b);
     }
-    const std::byte* const row = tile.w.data + tile.list.rows[i] * tile.w.row_bytes;
+    const std::byte* const row = tile.w.data + tile.list.rows[i] * tile.w.stride;
     if (part > 0) {
       Store(out, LoadElementsPart<T>(row, c, part));
       continue;

@@ -10,6 +10,11 @@ TC_INLINE int64_t RowAt(const RowSet& rows, int64_t i) {
   return rows.list != nullptr ? static_cast<int64_t>(rows.list[i]) : rows.begin + i;
 }
 
+// Whether rows are one stretch of memory, which processors see for themselves.
+TC_INLINE bool OneStretch(const RowMatrix& w, const RowSet& rows) {
+  return rows.list == nullptr && w.stride == w.row_bytes;
+}
+
 constexpr int64_t kLine = 64;  // bytes of a cache line
 
 TC_INLINE void FetchStretch(const std::byte* p, int64_t bytes) {
@@ -32,7 +37,7 @@ TC_INLINE RowTile<R> TileAt(const RowMatrix& w, const RowSet& rows, int64_t i) {
   TC_UNROLL
   for (int j = 0; j < R; ++j) {
     tile.index[j] = RowAt(rows, MinOf(i + j, rows.count - 1));
-    tile.data[j] = w.data + tile.index[j] * w.row_bytes;
+    tile.data[j] = w.data + tile.index[j] * w.stride;
   }
   return tile;
 }
@@ -50,7 +55,7 @@ struct Ahead {
     const int64_t next = i + (R * w.row_bytes < kLead ? 2 * R : R);
     TC_UNROLL
     for (int j = 0; j < R; ++j) {
-      lines[j] = kList ? w.data + RowAt(rows, MinOf(next + j, rows.count - 1)) * w.row_bytes
+      lines[j] = kList ? w.data + RowAt(rows, MinOf(next + j, rows.count - 1)) * w.stride
                        : w.data + (rows.begin + i) * w.row_bytes + lead;
     }
   }
@@ -89,9 +94,9 @@ struct NothingAhead {
 // has seen where the listed rows are.
 template <int R>
 TC_INLINE void FetchRowsAfter(const RowMatrix& w, const RowSet& rows, int64_t i) {
-  if (rows.list == nullptr) return;
+  if (OneStretch(w, rows)) return;
   for (int64_t j = i + R; j < MinOf(i + 2 * R, rows.count); ++j) {
-    FetchStretch(w.data + RowAt(rows, j) * w.row_bytes, MinOf(w.row_bytes, 4096));
+    FetchStretch(w.data + RowAt(rows, j) * w.stride, MinOf(w.row_bytes, 4096));
   }
 }
 
@@ -99,7 +104,7 @@ TC_INLINE void FetchRowsAfter(const RowMatrix& w, const RowSet& rows, int64_t i)
 // rows that are read side by side hide from the processor that they follow each other.
 template <int R>
 TC_INLINE void FetchPanelsAfter(const RowMatrix& w, const RowSet& rows, int64_t i) {
-  if (rows.list != nullptr) return FetchRowsAfter<R>(w, rows, i);
+  if (!OneStretch(w, rows)) return FetchRowsAfter<R>(w, rows, i);
   FetchStretch(w.data + (rows.begin + i + R) * w.row_bytes, MinOf(R * w.row_bytes, 32 << 10));
 }
 

@@ -90,7 +90,7 @@ float QuantizedDot(const RowMatrix& w, const std::byte* row, const int8_t* q, co
 void Matmul(const RowMatrix& w, RowSet rows, const Activations& x, float* y, int64_t y_stride) {
   for (int64_t i = 0; i < rows.count; ++i) {
     const int64_t r = rows.list != nullptr ? rows.list[i] : rows.begin + i;
-    const std::byte* const row = w.data + r * w.row_bytes;
+    const std::byte* const row = w.data + r * w.stride;
     for (int64_t t = 0; t < x.n_tokens; ++t) {
       float& out = y[t * y_stride + r];
       if (IsKQuant(w.type)) {
@@ -184,7 +184,7 @@ float AddedQuantized(const NeuronMatrix& w, NeuronList list, const float* h, int
     if (set != rows.set || rows.count == set_rows) finish_set();
     rows.set = set;
     const std::byte* const row =
-        own ? w.data + list.rows[i] * w.row_bytes
+        own ? w.data + list.rows[i] * w.stride
             : w.data + set * w.group_bytes + list.rows[i] % set_rows * w.row_bytes;
     const float scale = own ? F16ToF32(Half(row + NeuronQuantBytes(w), c / kBlock)) : 1.0F;
     rows.factors[rows.count] = factor * scale;
@@ -199,7 +199,7 @@ float AddedNeurons(const NeuronMatrix& w, NeuronList list, const float* h, int64
   if (IsQuantized(w.type)) return AddedQuantized(w, list, h, c, y);
   for (int64_t i = 0; i < list.count; ++i) {
     const float factor = h[list.positions[i]];
-    if (factor != 0) y += factor * Plain(w.type, w.data + list.rows[i] * w.row_bytes, c);
+    if (factor != 0) y += factor * Plain(w.type, w.data + list.rows[i] * w.stride, c);
   }
   return y;
 }
@@ -347,7 +347,7 @@ void SignScores(const uint64_t* rows, int64_t n, int64_t words, int64_t columns,
 }
 
 void WidenRow(const RowMatrix& w, int64_t row, float* out) {
-  const std::byte* const from = w.data + row * w.row_bytes;
+  const std::byte* const from = w.data + row * w.stride;
   if (IsKQuant(w.type)) return WidenKQuantRow(w, from, out);
   if (!IsQuantized(w.type)) {
     for (int64_t c = 0; c < w.cols; ++c) out[c] = Plain(w.type, from, c);
