@@ -1,10 +1,11 @@
 // Synthetic models of known shapes, written on first use into a folder that outlives the run.
 import { existsSync, mkdirSync, renameSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { writePredictorSet } from '@thermocline/contracts';
 import { inspectModel } from '@thermocline/runtime';
 import { plantedPredictors, writeSyntheticModel } from '@thermocline/synth';
+import { quantizeGguf } from '../../e2e/tools/quantize-gguf.mjs';
 import { writeSynthLlama } from '../../e2e/tools/synth-llama.mjs';
 
 const FOLDER = join(tmpdir(), 'thermocline-benchmark-models');
@@ -53,6 +54,18 @@ export function kQuantModel() {
     mkdirSync(FOLDER, { recursive: true });
     const shape = { dModel: 2048, nFf: 5632, layers: 22, heads: 32, kvHeads: 4 };
     writeSynthLlama(`${path}.part`, { type: 'Q4_K', ...shape });
+    renameSync(`${path}.part`, path);
+  }
+  return path;
+}
+
+/** A model of F16 weights with these re-coded as BF16. @param {string} source @returns the file */
+export function bf16Model(source) {
+  const path = join(FOLDER, `${basename(source, '.gguf')}-BF16.gguf`);
+  if (!existsSync(path)) {
+    mkdirSync(FOLDER, { recursive: true });
+    process.stderr.write(`writing ${path}\n`);
+    quantizeGguf(source, `${path}.part`, 'BF16');
     renameSync(`${path}.part`, path);
   }
   return path;

@@ -139,7 +139,13 @@ interface RawHostInfo {
   cores: number;
   threads: number;
   features: string[];
-  kernels: { name: string; supported: boolean; needs: string; chosen: boolean }[];
+  kernels: {
+    name: string;
+    supported: boolean;
+    needs: string;
+    trade: string | null;
+    chosen: boolean;
+  }[];
   availableBytes: number;
 }
 

@@ -10,6 +10,8 @@ export interface KernelSet {
   chosen: boolean;
   /** Processor features it is made of. */
   needs: string;
+  /** What it gives up for speed, which is why it must be named; null: nothing. */
+  trade: string | null;
   why: string;
 }
 
@@ -22,7 +24,7 @@ export interface HostInfo {
     /** Instruction sets the kernels ask about, if the system lets them be used. */
     features: string[];
   };
-  /** Best first. */
+  /** Best first; then those that must be named, and the reference. */
   kernels: KernelSet[];
   memory: { totalBytes: number; availableBytes: number };
   /** Whether weights may lie in huge pages; null where the system does not say. */
@@ -55,8 +57,9 @@ export function hostInfo(): HostInfo {
   };
 }
 
-function explain({ supported, chosen, needs }: Omit<KernelSet, 'why'>): string {
+function explain({ supported, chosen, needs, trade }: Omit<KernelSet, 'why'>): string {
   if (!supported) return `this processor or system lacks some of: ${needs}`;
+  if (trade !== null) return `runs here when it is named: ${trade}`;
   return chosen ? 'the fastest that runs here' : 'runs here, but a faster one does too';
 }
 

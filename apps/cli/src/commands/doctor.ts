@@ -53,7 +53,7 @@ function advise(host: HostInfo): string[] {
       'Huge pages are off; on, reading weights is 2 to 5 % faster: echo madvise > /sys/kernel/mm/transparent_hugepage/enabled',
     );
   }
-  if (host.kernels.find(({ chosen }) => chosen)?.name === 'reference') {
+  if (host.kernels.find(({ chosen }) => chosen)?.name === 'scalar') {
     advice.push('No kernel set of this release fits the processor; the slow reference is used.');
   }
   return advice;
@@ -81,7 +81,7 @@ function showHost(host: HostInfo): void {
   const { model, cores, threads, features } = host.cpu;
   print(`  ${oneLine(model)}, ${cores} cores, ${threads} threads`);
   print(`  instruction sets: ${features.join(', ') || 'none that the kernels ask for'}`);
-  section('kernel sets, best first');
+  section('kernel sets');
   const rows = host.kernels.map(({ name, supported, chosen, why }) => [
     chosen ? colors.green('✓') : supported ? ' ' : colors.dim('–'),
     name,

@@ -23,6 +23,7 @@ const doctorShape = z.strictObject({
       supported: z.boolean(),
       chosen: z.boolean(),
       needs: z.string(),
+      trade: z.string().nullable(),
       why: z.string().min(1),
     }),
   ),
@@ -47,6 +48,7 @@ it('doctor explains the machine', async () => {
   const diagnosis = doctorShape.parse(await runJson(['doctor']));
   expect(diagnosis.kernels.filter(({ chosen }) => chosen)).toHaveLength(1);
   expect(diagnosis.kernels.every(({ supported, chosen }) => supported || !chosen)).toBe(true);
+  expect(diagnosis.kernels.every(({ trade, chosen }) => trade === null || !chosen)).toBe(true);
   const { code, stdout } = await runCli(['doctor']);
   expect(code).toBe(0);
   expect(stdout).toContain(diagnosis.cpu.model);

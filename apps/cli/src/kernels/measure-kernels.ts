@@ -48,7 +48,7 @@ export async function measureKernel(
 ): Promise<KernelFigure> {
   const { kernels, workingSetBytes, passes } = settings;
   const common = { threads, kernels, workingSetBytes };
-  const roof = roofs.find(({ name }) => name === roofOf(info, type));
+  const roof = roofs.find(({ name }) => name === roofOf(info, type, kernels));
   const top = roof && (await measure({ ...common, kernel: roof.name }, settings));
   const setting = { ...(type !== null && { type }), ...(tokens !== null && { tokens }) };
   const own = await measure({ ...common, ...setting, kernel: info.name }, settings);
@@ -73,12 +73,20 @@ export async function measureKernel(
   return { ...figure, roof: { kernel: roof.name, rate, share } };
 }
 
-/** Products of quantised rows multiply bytes; plain rows and sums over neurons multiply floats. */
-function roofOf(info: KernelBenchInfo, type: KernelBenchType | null): string | undefined {
+/**
+ * Products of quantised rows multiply bytes, one kernel set multiplies BF16 rows as they are; other
+ * rows and sums over neurons multiply floats.
+ */
+function roofOf(
+  info: KernelBenchInfo,
+  type: KernelBenchType | null,
+  kernels: string,
+): string | undefined {
   if (info.roof === null) return undefined;
   if (info.roof === 'bytes') return 'read';
-  const bytes = info.name === 'gemm' && type?.startsWith('Q') === true;
-  return bytes ? 'multiply-bytes' : 'multiply-floats';
+  if (info.name !== 'gemm') return 'multiply-floats';
+  if (type === 'BF16' && kernels === 'avx512-bf16') return 'multiply-bf16';
+  return type?.startsWith('Q') === true ? 'multiply-bytes' : 'multiply-floats';
 }
 
 /** What a pass does, and how long the best and the median one take. */

@@ -13,6 +13,7 @@ std::vector<std::string> FeatureNames() {
   if (features.avx2) names.emplace_back("avx2");
   if (features.avx512) names.emplace_back("avx512");
   if (features.avx512_vnni) names.emplace_back("avx512-vnni");
+  if (features.avx512_bf16) names.emplace_back("avx512-bf16");
   if (features.neon) names.emplace_back("neon");
   return names;
 }
@@ -30,6 +31,7 @@ Napi::Value HostInfo(const Napi::CallbackInfo& info) {
     set.Set("name", choice.name);
     set.Set("supported", choice.supported);
     set.Set("needs", choice.needs);
+    set.Set("trade", choice.trade != nullptr ? Napi::String::New(env, choice.trade) : env.Null());
     set.Set("chosen", chosen != nullptr && std::string(chosen->name) == choice.name);
     sets.Set(static_cast<uint32_t>(i), set);
   }

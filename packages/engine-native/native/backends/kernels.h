@@ -100,6 +100,9 @@ struct Activations {
   const int32_t* q_sum = nullptr;  // [n_tokens][cols/32], sum of the block's q
   const int32_t* q_first = nullptr;  // [n_tokens][cols/32], sum of its first 16
 
+  // x rounded to BF16: asks for products with BF16 rows in pairs. Only for sets that have f32_to_bf16.
+  const uint16_t* bf16 = nullptr;  // [n_tokens][cols]
+
   // The tokens [begin, begin + n) of these.
   Activations Tokens(int64_t begin, int64_t n) const {
     Activations part = *this;
@@ -111,6 +114,7 @@ struct Activations {
       part.q_sum += begin * (cols / 32);
       part.q_first += begin * (cols / 32);
     }
+    if (bf16 != nullptr) part.bf16 += begin * cols;
     return part;
   }
 };
@@ -176,7 +180,7 @@ struct AttentionSum {
 };
 
 struct Kernels {
-  const char* name;  // "scalar", "avx2", "avx512", "avx512-vnni", "neon"
+  const char* name;  // "scalar", "avx2", "avx512", "avx512-vnni", "avx512-bf16", "neon"
 
   // y[t * y_stride + r] = dot(W[r], x[t]) for every r in rows and every token.
   // Quantised W: integer dots per block of 32; one F32 sum per lane takes, panel after panel,
@@ -184,6 +188,7 @@ struct Kernels {
   // (i + (i+4)), then (0 + 2) + (1 + 3). Of Q4_K and Q5_K the weight scale is d times the byte, and
   // a second fma takes -dmin times the byte and the sum of the inputs times their scale. Of Q6_K the
   // dot is that of both halves times their bytes, exact, and the scale d. The same bits in every set.
+  // BF16 W with x.bf16: that times W, subnormal numbers being zero; it is off by up to 2^-8 of Σ |W x|.
   void (*matmul)(const RowMatrix& w, RowSet rows, const Activations& x, float* y,
                  int64_t y_stride);
 
@@ -239,20 +244,24 @@ struct Kernels {
                       const uint64_t* x, float* scores);
   // Dequantises or widens one row of a RowMatrix (token embeddings).
   void (*widen_row)(const RowMatrix& w, int64_t row, float* out);
+  // Makes Activations::bf16: rounds to nearest even, and subnormal numbers to zero. Null in sets
+  // that multiply BF16 rows with F32 inputs only.
+  void (*f32_to_bf16)(const float* x, int64_t n, uint16_t* out) = nullptr;
 };
 
 // The scalar reference; always there.
 const Kernels& ReferenceKernels();
 
-// The best set that this processor supports, or the one named ("auto", "scalar",
-// "avx2", "avx512", "avx512-vnni", "neon"); null when it is unknown, not compiled in, or not supported here.
+// The best set that this processor supports ("auto"), or the one named; null when it is unknown, not
+// compiled in, or not supported here.
 const Kernels* SelectKernels(const char* name);
 
 // Every set this binary was compiled with and whether this processor runs it, best first.
 struct KernelChoice {
   const char* name;
   bool supported;
-  const char* needs;  // CPU features, for people
+  const char* needs;    // CPU features, for people
+  const char* trade;    // what it gives up for speed, so that "auto" never takes it; null: nothing
 };
 struct KernelChoices {
   const KernelChoice* data;

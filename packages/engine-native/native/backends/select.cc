@@ -22,6 +22,9 @@ namespace {
       set::MergeAttention, set::F32ToF16, set::SignScores, set::WidenRow
 #endif
 #if TC_X86_KERNELS
+constexpr Kernels kAvx512Bf16 = {"avx512-bf16", avx512::MatmulBf16, avx512::AccumulateNeuronsVnni,
+                                  avx512::AddNeuronsVnni, TC_REST_OF_SET(avx512),
+                                  avx512::F32ToBf16};
 constexpr Kernels kAvx512Vnni = {"avx512-vnni", avx512::MatmulVnni, avx512::AccumulateNeuronsVnni,
                                   avx512::AddNeuronsVnni, TC_REST_OF_SET(avx512)};
 constexpr Kernels kAvx512 = {"avx512", avx512::Matmul, avx512::AccumulateNeurons, avx512::AddNeurons,
@@ -38,14 +41,17 @@ struct Entry {
   const Kernels* kernels;
   bool CpuFeatures::*feature;
   const char* needs;
+  const char* trade = nullptr;
 };
 
-// Best first. The reference, which needs nothing, comes after them.
+// Best first, but for those that give something up. The reference, which needs nothing, comes last.
 constexpr std::initializer_list<Entry> kEntries = {
 #if TC_X86_KERNELS
     {&kAvx512Vnni, &CpuFeatures::avx512_vnni, "AVX-512 F, BW, DQ, VL and VNNI"},
     {&kAvx512, &CpuFeatures::avx512, "AVX-512 F, BW, DQ and VL"},
     {&kAvx2, &CpuFeatures::avx2, "AVX2, FMA and F16C"},
+    {&kAvx512Bf16, &CpuFeatures::avx512_bf16, "AVX-512 F, BW, DQ, VL, VNNI and BF16",
+     "it rounds what meets BF16 weights to BF16"},
 #endif
 #if TC_NEON_KERNELS
     {&kNeon, &CpuFeatures::neon, "64-bit ARM"},
@@ -56,9 +62,9 @@ std::vector<KernelChoice> MakeChoices() {
   const CpuFeatures features = DetectCpuFeatures();
   std::vector<KernelChoice> choices;
   for (const Entry& entry : kEntries) {
-    choices.push_back({entry.kernels->name, features.*entry.feature, entry.needs});
+    choices.push_back({entry.kernels->name, features.*entry.feature, entry.needs, entry.trade});
   }
-  choices.push_back({ReferenceKernels().name, true, "nothing"});
+  choices.push_back({ReferenceKernels().name, true, "nothing", nullptr});
   return choices;
 }
 
@@ -68,8 +74,8 @@ const Kernels* SelectKernels(const char* name) {
   const std::string_view wanted = name;
   const CpuFeatures features = DetectCpuFeatures();
   for (const Entry& entry : kEntries) {
-    if (wanted != "auto" && wanted != entry.kernels->name) continue;
-    if (features.*entry.feature) return entry.kernels;
+    const bool fits = wanted == entry.kernels->name || (wanted == "auto" && entry.trade == nullptr);
+    if (fits && features.*entry.feature) return entry.kernels;
   }
   if (wanted == "auto" || wanted == ReferenceKernels().name) return &ReferenceKernels();
   return nullptr;

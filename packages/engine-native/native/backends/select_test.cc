@@ -20,10 +20,21 @@ TEST(SelectKernels, AutoIsTheFirstSupported) {
   const Kernels* const best = SelectKernels("auto");
   ASSERT_TRUE(best != nullptr);
   for (int64_t i = 0; i < choices.count; ++i) {
-    if (!choices.data[i].supported) continue;
+    if (!choices.data[i].supported || choices.data[i].trade != nullptr) continue;
     EXPECT_EQ(std::string(best->name), std::string(choices.data[i].name));
     break;
   }
+}
+
+// What rounds inputs must be asked for.
+TEST(SelectKernels, SetsThatRoundInputsSayWhatTheyGiveUp) {
+  const KernelChoices choices = ListKernels();
+  for (int64_t i = 0; i < choices.count; ++i) {
+    const Kernels* const set = SelectKernels(choices.data[i].name);
+    if (set == nullptr) continue;
+    EXPECT_EQ(set->f32_to_bf16 != nullptr, choices.data[i].trade != nullptr);
+  }
+  EXPECT_TRUE(SelectKernels("auto")->f32_to_bf16 == nullptr);
 }
 
 TEST(SelectKernels, RefusesUnknownNames) {
@@ -35,6 +46,7 @@ TEST(SelectKernels, RefusesUnknownNames) {
 
 TEST(CpuFeatures, WiderSetsImplyNarrower) {
   const CpuFeatures features = DetectCpuFeatures();
+  if (features.avx512_bf16) EXPECT_TRUE(features.avx512_vnni);
   if (features.avx512_vnni) EXPECT_TRUE(features.avx512);
   if (features.avx512) EXPECT_TRUE(features.avx2);
   EXPECT_FALSE(CpuModelName().empty());

@@ -178,12 +178,13 @@ inline int64_t InPanels(int64_t cols, int64_t col) {
   return panel * 512 + i / 4 * (4 * blocks) + 4 * lane + i % 4;
 }
 
-// Inputs with their 8-bit form, which a set makes itself.
+// Inputs with their 8-bit and BF16 forms, which a set makes itself.
 struct Inputs {
   std::vector<float> x;
   std::vector<int8_t> q;
   std::vector<float> q_scale;
   std::vector<int32_t> q_sum, q_first;
+  std::vector<uint16_t> bf16;
   Activations view;
 
   Inputs(const Kernels& kernels, bool quantized, int64_t n_tokens, int64_t cols, int64_t stride,
@@ -212,8 +213,20 @@ struct Inputs {
     view.q_sum = q_sum.data();
     view.q_first = q_first.data();
   }
+  // Makes the BF16 form of x.
+  void Round(const Kernels& kernels) {
+    const int64_t cols = view.cols;
+    bf16.resize(static_cast<size_t>(view.n_tokens * cols));
+    for (int64_t t = 0; t < view.n_tokens; ++t) {
+      kernels.f32_to_bf16(x.data() + t * view.x_stride, cols, bf16.data() + t * cols);
+    }
+    view.bf16 = bf16.data();
+  }
   // What the product sees of input `col` of token t.
   double At(int64_t t, int64_t col) const {
+    if (view.bf16 != nullptr) {
+      return static_cast<double>(BF16ToF32(bf16[static_cast<size_t>(t * view.cols + col)]));
+    }
     if (view.q == nullptr) return static_cast<double>(x[static_cast<size_t>(t * view.x_stride + col)]);
     const auto block = static_cast<size_t>((t * view.cols + col) / 32);
     const auto at = static_cast<size_t>(t * view.cols + InPanels(view.cols, col));

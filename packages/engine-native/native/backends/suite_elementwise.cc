@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <limits>
 #include <vector>
@@ -157,6 +158,33 @@ void CheckF16(const Kernels& k) {
   }
 }
 
+// Rounded as the reference does it, but that subnormal numbers are zero.
+void CheckBf16(const Kernels& k) {
+  std::vector<float> x;
+  for (uint32_t bits = 0; bits < 0x10000; ++bits) {
+    const float value = BF16ToF32(static_cast<uint16_t>(bits));
+    x.push_back(value);
+    if (bits % 0x8000 >= 0x7F80) continue;
+    const float middle = std::bit_cast<float>((bits << 16) + 0x8000U);
+    x.push_back(middle);
+    x.push_back(std::bit_cast<float>((bits << 16) + 0x7FFFU));
+    x.push_back(std::bit_cast<float>((bits << 16) + 0x8001U));
+  }
+  std::vector<uint16_t> out(x.size());
+  k.f32_to_bf16(x.data(), static_cast<int64_t>(x.size()), out.data());
+  bool same = true;
+  for (size_t i = 0; i < x.size(); ++i) {
+    const bool subnormal = std::fpclassify(x[i]) == FP_SUBNORMAL;
+    same = same && out[i] == F32ToBF16(subnormal ? std::copysign(0.0F, x[i]) : x[i]);
+  }
+  EXPECT_TRUE(same);
+  for (const int64_t size : kSizes) {
+    std::vector<uint16_t> part(static_cast<size_t>(size));
+    k.f32_to_bf16(x.data() + 70'000, size, part.data());
+    EXPECT_TRUE(std::equal(part.begin(), part.end(), out.begin() + 70'000));
+  }
+}
+
 void CheckWiden(const Kernels& k) {
   Random random(8);
   for (const DType type : suite::kTypes) {
@@ -217,6 +245,7 @@ void CheckElementwise(const Kernels& kernels) {
   CheckNorms(kernels);
   CheckQuantize(kernels);
   CheckF16(kernels);
+  if (kernels.f32_to_bf16 != nullptr) CheckBf16(kernels);
   CheckWiden(kernels);
   CheckAdd(kernels);
   CheckSigns(kernels);

@@ -33,21 +33,23 @@ struct Case {
   }
 };
 
-// All rows against double precision, error measured in the size of the sum's terms.
-void CheckValues(const Case& c, const std::vector<float>& y) {
+// All rows against those of `x` in double precision, error measured in the size of the sum's terms.
+void CheckNear(const Case& c, const std::vector<float>& y, const Inputs& x, double tolerance) {
   for (int64_t t = 0; t < c.tokens(); ++t) {
     for (int64_t r = 0; r < c.rows(); ++r) {
       double sum = 0;
       double terms = 0;
       for (int64_t k = 0; k < c.w.matrix.cols; ++k) {
-        const double term = c.w.At(r, k) * c.x.At(t, k);
+        const double term = c.w.At(r, k) * x.At(t, k);
         sum += term;
         terms += std::fabs(term);
       }
-      EXPECT_NEAR(y[static_cast<size_t>(t * c.rows() + r)], sum, 2e-6 * terms + 1e-30);
+      EXPECT_NEAR(y[static_cast<size_t>(t * c.rows() + r)], sum, tolerance * terms + 1e-30);
     }
   }
 }
+
+void CheckValues(const Case& c, const std::vector<float>& y) { CheckNear(c, y, c.x, 2e-6); }
 
 // Products of quantised rows are the same sums in every set.
 void CheckBitsOfReference(const Case& c, const std::vector<float>& y) {
@@ -115,6 +117,19 @@ void CheckTokens(const Case& c, const std::vector<float>& all) {
   }
 }
 
+// The same rows, met by inputs rounded to BF16. Of those the product is as exact as any; of the
+// inputs before, it is as far off as eight bits are.
+void CheckRounded(const Case& c, Random& random) {
+  Inputs x = c.x;
+  x.Round(c.kernels);
+  const Case rounded{c.kernels, c.w, x};
+  const std::vector<float> y = rounded.Run({nullptr, 0, c.rows()});
+  CheckValues(rounded, y);
+  CheckNear(rounded, y, c.x, 0x1p-8 + 2e-6);
+  CheckTokens(rounded, y);
+  if (c.rows() > 30) CheckRowSets(rounded, y, random);
+}
+
 void CheckShape(const Kernels& kernels, DType type, int64_t rows, int64_t cols, int64_t tokens) {
   Random random(static_cast<uint32_t>(rows * 7919 + cols * 31 + tokens));
   const Rows w(type, rows, cols, random);
@@ -127,6 +142,7 @@ void CheckShape(const Kernels& kernels, DType type, int64_t rows, int64_t cols, 
   CheckTokens(c, y);
   CheckRowsApart(c, y);
   if (rows > 30) CheckRowSets(c, y, random);
+  if (type == DType::kBF16 && kernels.f32_to_bf16 != nullptr) CheckRounded(c, random);
 }
 
 // Extreme quants and inputs: nothing may saturate on the way.
@@ -166,10 +182,16 @@ void CheckNanShows(const Kernels& kernels, DType type) {
   for (const float bad : {NAN, INFINITY}) {
     Inputs x(kernels, false, 1, cols, cols, random);
     x.x[40] = bad;
+    const auto check = [&] {
+      float y[3] = {};
+      kernels.matmul(w.matrix, {nullptr, 0, 3}, x.view, y, 3);
+      for (const float v : y) EXPECT_FALSE(std::isfinite(v));
+    };
     x.Quantize(kernels);
-    float y[3] = {};
-    kernels.matmul(w.matrix, {nullptr, 0, 3}, x.view, y, 3);
-    for (const float v : y) EXPECT_FALSE(std::isfinite(v));
+    check();
+    if (type != DType::kBF16 || kernels.f32_to_bf16 == nullptr) continue;
+    x.Round(kernels);
+    check();
   }
 }
 

@@ -74,7 +74,7 @@ Status LoadedModel::Read(const ModelFile& file, const EngineOptions& options) {
   }
   const uint64_t weight_bytes = weight_plan.bytes() + ffn_bytes;
   const uint64_t scratch_bytes =
-      Transformer::ScratchBytes(model_, kMaxBatchTokens, context_, pool_.n_threads()) +
+      Transformer::ScratchBytes(model_, kernels_, kMaxBatchTokens, context_, pool_.n_threads()) +
       CpuTier::ScratchBytes(widest_block, model_.d_model, kMaxBatchTokens);
   RETURN_IF_ERROR(cpu_->Plan(weight_bytes, "weights").WithPath(file.path()));
   RETURN_IF_ERROR(cpu_->Plan(scratch_bytes, "scratch").WithPath(file.path()));
@@ -96,7 +96,7 @@ Status LoadedModel::Read(const ModelFile& file, const EngineOptions& options) {
   // Room that the transformer's working memory takes later.
   how.staging_bytes = std::min(
       how.staging_bytes,
-      Transformer::ScratchBytes(model_, kMaxBatchTokens, context_, pool_.n_threads()));
+      Transformer::ScratchBytes(model_, kernels_, kMaxBatchTokens, context_, pool_.n_threads()));
   how.progress = [&options](const LoadProgress& progress) -> Status {
     if (options.cancel != nullptr && *options.cancel) {
       return Status(StatusCode::kAborted, "opening the model was aborted");

@@ -10,8 +10,6 @@ constexpr int64_t kChunkBytes = 128 << 10;   // weights per task while decoding
 constexpr int64_t kRowsPerTask = 8;          // of a batch, in what is done row by row
 constexpr int64_t kFirstPositions = 4096;    // that attention has room for at first
 
-bool IsQuantised(const RowMatrix& matrix) { return BlockElements(matrix.type) > 1; }
-
 // Calls body(row) for each of n rows, by several threads when there are several tasks of them.
 template <typename Body>
 void ForRows(ThreadPool& pool, int64_t n, Body body) {
@@ -28,13 +26,14 @@ int64_t WidestInput(const Hyperparameters& model) {
 
 }  // namespace
 
-uint64_t Transformer::ScratchBytes(const Hyperparameters& model, int64_t max_tokens,
-                                   int64_t max_context, int threads) {
+uint64_t Transformer::ScratchBytes(const Hyperparameters& model, const Kernels& kernels,
+                                   int64_t max_tokens, int64_t max_context, int threads) {
   const int64_t d_q = model.heads * model.head_dim;
   const int64_t d_kv = model.kv_heads * model.head_dim;
   const int64_t widest = WidestInput(model);
   const int64_t per_token = 4 * (4 * model.d_model + 2 * d_q + 2 * d_kv + model.rope_dim) + widest +
-                            12 * (widest / 32 + 1);
+                            12 * (widest / 32 + 1) +
+                            (kernels.f32_to_bf16 != nullptr ? 2 * widest : 0);
   return static_cast<uint64_t>(max_tokens * per_token) +
          CachedAttention::ScratchBytes(model, max_context, threads);
 }
@@ -46,7 +45,7 @@ Result<Transformer> Transformer::Create(const Hyperparameters& model, const Weig
   Transformer t(model, weights, ffn, pool, kernels, max_context);
   Scratch& s = t.s_;
   ASSIGN_OR_RETURN(s.reservation,
-                   accountant.Reserve(ScratchBytes(model, max_tokens, max_context,
+                   accountant.Reserve(ScratchBytes(model, kernels, max_tokens, max_context,
                                                    pool.n_threads()),
                                       "scratch"));
   const auto rows = [max_tokens](int64_t width) {
@@ -65,6 +64,7 @@ Result<Transformer> Transformer::Create(const Hyperparameters& model, const Weig
   s.quant_scales.resize(rows(WidestInput(model) / 32 + 1));
   s.quant_sums.resize(s.quant_scales.size());
   s.quant_firsts.resize(s.quant_scales.size());
+  if (kernels.f32_to_bf16 != nullptr) s.bf16.resize(s.quants.size());
   for (int64_t i = 0; i < model.rope_dim / 2; ++i) {
     t.rope_frequencies_.push_back(
         std::pow(static_cast<double>(model.rope_theta),
@@ -156,10 +156,8 @@ Status Transformer::Attention(std::span<const ForwardItem> items, int64_t layer,
   RETURN_IF_ERROR(
       Observe(items, observer, layer, Stream::kResidual, model_.d_model, s_.residual.data()));
   ApplyNorm(w.attention_norm, s_.residual.data(), n_tokens, s_.normed.data());
-  const bool quantised =
-      IsQuantised(w.q.matrix) || IsQuantised(w.k.matrix) || IsQuantised(w.v.matrix);
   const Product products[] = {{&w.q, s_.q.data()}, {&w.k, s_.k.data()}, {&w.v, s_.v.data()}};
-  Multiply(products, Prepare(s_.normed.data(), model_.d_model, n_tokens, quantised), bytes);
+  Multiply(products, Prepare(s_.normed.data(), model_.d_model, n_tokens, FormsOf(products)), bytes);
 
   RotateAndCache(items, layer);
   for (const AttentionRow& row : attention_rows_) {
@@ -170,7 +168,7 @@ Status Transformer::Attention(std::span<const ForwardItem> items, int64_t layer,
   RETURN_IF_ERROR(Observe(items, observer, layer, Stream::kAttention, d_q, s_.attended.data()));
 
   const Product output[] = {{&w.o, s_.projected.data()}};
-  Multiply(output, Prepare(s_.attended.data(), d_q, n_tokens, IsQuantised(w.o.matrix)), bytes);
+  Multiply(output, Prepare(s_.attended.data(), d_q, n_tokens, FormsOf(output)), bytes);
   kernels_.add(s_.projected.data(), n_tokens * model_.d_model, s_.residual.data());
   return Status::Ok();
 }
@@ -206,11 +204,11 @@ Status Transformer::Logits(std::span<const ForwardItem> items, ForwardOutcome* o
   if (n == 0) return Status::Ok();
 
   ApplyNorm(weights_.output_norm, s_.residual.data(), n, s_.normed.data());
-  const Activations x = Prepare(s_.normed.data(), d, n, IsQuantised(weights_.output));
   std::vector<float> logits(static_cast<size_t>(n * model_.vocab));
   const Linear head{weights_.output, {}};
   const Product product[] = {{&head, logits.data()}};
-  Multiply(product, x, &outcome->bytes_read[static_cast<size_t>(Tier::kCpu)]);
+  Multiply(product, Prepare(s_.normed.data(), d, n, FormsOf(product)),
+           &outcome->bytes_read[static_cast<size_t>(Tier::kCpu)]);
   if (n == 1) {
     outcome->logits[wanted[0].first][wanted[0].second] = std::move(logits);
     return Status::Ok();
@@ -234,19 +232,30 @@ void Transformer::ApplyNorm(const Norm& norm, const float* x, int64_t n_tokens, 
   });
 }
 
-Activations Transformer::Prepare(const float* x, int64_t cols, int64_t n_tokens, bool quantised) {
+Transformer::InputForms Transformer::FormsOf(std::span<const Product> products) {
+  InputForms forms;
+  for (const Product& product : products) forms.Add(product.linear->matrix.type);
+  return forms;
+}
+
+Activations Transformer::Prepare(const float* x, int64_t cols, int64_t n_tokens, InputForms forms) {
+  forms.bf16 = forms.bf16 && kernels_.f32_to_bf16 != nullptr;
   Activations a;
   a.x = x;
   a.x_stride = cols;
   a.n_tokens = n_tokens;
   a.cols = cols;
-  if (!quantised) return a;
+  if (!forms.quants && !forms.bf16) return a;
   ForRows(pool_, n_tokens, [&](int64_t t) {
+    if (forms.bf16) kernels_.f32_to_bf16(x + t * cols, cols, s_.bf16.data() + t * cols);
+    if (!forms.quants) return;
     const int64_t block = t * (cols / 32);
     kernels_.quantize(x + t * cols, cols, s_.quants.data() + t * cols,
                       s_.quant_scales.data() + block, s_.quant_sums.data() + block,
                       s_.quant_firsts.data() + block);
   });
+  if (forms.bf16) a.bf16 = s_.bf16.data();
+  if (!forms.quants) return a;
   a.q = s_.quants.data();
   a.q_scale = s_.quant_scales.data();
   a.q_sum = s_.quant_sums.data();

@@ -64,8 +64,8 @@ class Transformer {
                                     SparseFfn& ffn, ThreadPool& pool, const Kernels& kernels,
                                     Accountant& accountant, int64_t max_tokens,
                                     int64_t max_context);
-  static uint64_t ScratchBytes(const Hyperparameters& model, int64_t max_tokens,
-                               int64_t max_context, int threads);
+  static uint64_t ScratchBytes(const Hyperparameters& model, const Kernels& kernels,
+                               int64_t max_tokens, int64_t max_context, int threads);
 
   // Runs one batch. `stop` is asked between layers: true ends the call with kAborted; the caches
   // then hold undefined values at the new positions only.
@@ -85,6 +85,7 @@ class Transformer {
     AlignedVector<int8_t> quants;           // [max_tokens][max width]: Activations
     AlignedVector<float> quant_scales;
     AlignedVector<int32_t> quant_sums, quant_firsts;
+    AlignedVector<uint16_t> bf16;  // [max_tokens][max width], for kernels that round inputs
     Reservation reservation;
   };
   // One token of the batch.
@@ -92,6 +93,16 @@ class Transformer {
     int64_t item = 0;
     int64_t position = 0;
     int32_t token = 0;
+  };
+  // The forms of an input that products with some weights can take, besides F32.
+  struct InputForms {
+    bool quants = false;
+    bool bf16 = false;
+
+    void Add(DType weights) {
+      quants = quants || BlockElements(weights) > 1;
+      bf16 = bf16 || weights == DType::kBF16;
+    }
   };
   // y = W x + b for one of several matrices that share their input.
   struct Product {
@@ -122,8 +133,10 @@ class Transformer {
   Status Logits(std::span<const ForwardItem> items, ForwardOutcome* outcome);
 
   void ApplyNorm(const Norm& norm, const float* x, int64_t n_tokens, float* out);
-  // The input of a product, quantised when `types` asks for it.
-  Activations Prepare(const float* x, int64_t cols, int64_t n_tokens, bool quantised);
+  static InputForms FormsOf(std::span<const Product> products);
+  static InputForms FormsOf(std::span<const FfnBlockSource> blocks);
+  // An input in these forms, of which BF16 is left out where the kernels do not round.
+  Activations Prepare(const float* x, int64_t cols, int64_t n_tokens, InputForms forms);
   void Multiply(std::span<const Product> products, const Activations& x, uint64_t* bytes);
   void Rotate(float* heads, int64_t n_heads, int64_t row);
   // Gives every new key and query its position, and keys and values their places in the caches.

@@ -5,16 +5,15 @@
 #include "model/transformer.h"
 
 namespace thermocline {
-namespace {
 
-bool ReadsQuants(const LayerWeights& layer) {
-  return std::any_of(layer.ffn_blocks.begin(), layer.ffn_blocks.end(), [](const auto& block) {
-    return BlockElements(block.up->type) > 1 ||
-           (block.gate != nullptr && BlockElements(block.gate->type) > 1);
-  });
+Transformer::InputForms Transformer::FormsOf(std::span<const FfnBlockSource> blocks) {
+  InputForms forms;
+  for (const FfnBlockSource& block : blocks) {
+    forms.Add(block.up->type);
+    if (block.gate != nullptr) forms.Add(block.gate->type);
+  }
+  return forms;
 }
-
-}  // namespace
 
 FfnChoice Transformer::Choose(int64_t layer, const ForwardOptions& options) const {
   FfnChoice choice;
@@ -44,7 +43,7 @@ Status Transformer::Ffn(std::span<const ForwardItem> items, int64_t layer,
                              outcome->predictor);
   }
 
-  const Activations x = Prepare(s_.normed.data(), d, n_tokens, ReadsQuants(w));
+  const Activations x = Prepare(s_.normed.data(), d, n_tokens, FormsOf(w.ffn_blocks));
   const TensorView input{Device::kHost, DType::kF32, s_.normed.data(), n_tokens, d, d};
   const TensorView y{Device::kHost, DType::kF32, s_.ffn_out.data(), n_tokens, d, d};
   std::fill_n(s_.ffn_out.data(), n_tokens * d, 0.0F);

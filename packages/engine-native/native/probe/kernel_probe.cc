@@ -12,6 +12,7 @@
 #include "probe/measuring.h"
 #include "probe/peak_loops.h"
 #include "probe/read_loops.h"
+#include "util/aligned_vector.h"
 #include "util/f16.h"
 #include "util/huge_buffer.h"
 #include "util/thread_pool.h"
@@ -79,6 +80,7 @@ struct KernelProbe::Work {
   std::vector<int8_t> q;
   std::vector<float> q_scale;
   std::vector<int32_t> q_sum, q_first;
+  AlignedVector<uint16_t> bf16;
   std::vector<std::vector<uint32_t>> lists;
   std::atomic<uint64_t> sink{0};
 
@@ -111,8 +113,12 @@ struct KernelProbe::Work {
       k.quantize(x.data() + t * kCols, kCols, q.data() + t * kCols, q_scale.data() + block,
                  q_sum.data() + block, q_first.data() + block);
     }
-    return {x.data(),       kCols,        tokens,         kCols,
-            q.data(),       q_scale.data(), q_sum.data(), q_first.data()};
+    if (k.f32_to_bf16 != nullptr) {
+      bf16.resize(x.size());
+      k.f32_to_bf16(x.data(), tokens * kCols, bf16.data());
+    }
+    return {x.data(), kCols, tokens, kCols, q.data(), q_scale.data(), q_sum.data(), q_first.data(),
+            bf16.empty() ? nullptr : bf16.data()};
   }
 
   // Ascending lists of about a tenth of n, each another tenth.
@@ -340,7 +346,11 @@ Status KernelProbe::Work::Make() {
   if (name == "attention") return MakeAttention();
   if (name == "signs") return MakeSigns();
   if (name == "quantize" || name == "norm") return MakeElementwise(name == "norm");
-  MakePeak(name == "multiply-floats" ? FloatPeak() : BytePeak());
+  if (name == "multiply-bf16") {
+    MakePeak(Bf16Peak());
+  } else {
+    MakePeak(name == "multiply-floats" ? FloatPeak() : BytePeak());
+  }
   return Status::Ok();
 }
 
@@ -353,6 +363,9 @@ const std::vector<KernelProbeInfo>& ListKernelProbes() {
     }
     if (BytePeak().run != nullptr) {
       list.push_back({"multiply-bytes", "products of bytes, summed", "", false, false});
+    }
+    if (Bf16Peak().run != nullptr) {
+      list.push_back({"multiply-bf16", "products of BF16, summed", "", false, false});
     }
     const KernelProbeInfo kernels[] = {
         {"rows", "products with all rows, one token", "bytes", true, false},

@@ -40,6 +40,19 @@ __attribute__((target("avx512f,avx512vnni"), optimize("O3"))) float Bytes512(int
   return out;
 }
 
+__attribute__((target("avx512f,avx512bf16"), optimize("O3"))) float Bf16s512(int64_t steps) {
+  __m512 sums[kChains];
+  TC_EACH_CHAIN sums[i] = _mm512_set1_ps(static_cast<float>(i));
+  const __m512 one = _mm512_set1_ps(1.0F);
+  const __m512bh a = _mm512_cvtne2ps_pbh(one, one);
+  for (int64_t step = 0; step < steps; ++step) {
+    TC_EACH_CHAIN sums[i] = _mm512_dpbf16_ps(sums[i], a, a);
+  }
+  float out = 0;
+  TC_EACH_CHAIN out += _mm512_cvtss_f32(sums[i]);
+  return out;
+}
+
 __attribute__((target("avx2,fma"), optimize("O3"))) float Floats256(int64_t steps) {
   __m256 sums[kChains];
   TC_EACH_CHAIN sums[i] = _mm256_set1_ps(static_cast<float>(i));
@@ -68,6 +81,13 @@ PeakLoop FloatPeak() {
 PeakLoop BytePeak() {
 #if defined(__x86_64__)
   if (DetectCpuFeatures().avx512_vnni) return {Bytes512, int64_t{2} * kChains * 64};
+#endif
+  return {};
+}
+
+PeakLoop Bf16Peak() {
+#if defined(__x86_64__)
+  if (DetectCpuFeatures().avx512_bf16) return {Bf16s512, int64_t{2} * kChains * 32};
 #endif
   return {};
 }

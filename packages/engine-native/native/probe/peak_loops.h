@@ -16,5 +16,7 @@ struct PeakLoop {
 PeakLoop FloatPeak();
 // Products of bytes, summed in 32 bits.
 PeakLoop BytePeak();
+// Products of BF16 numbers, summed in F32.
+PeakLoop Bf16Peak();
 
 }  // namespace thermocline

@@ -64,6 +64,7 @@ CpuFeatures DetectCpuFeatures() {
   features.avx512 = features.avx2 && zmm && Bit(seven.ebx, 16) && Bit(seven.ebx, 17) &&
                     Bit(seven.ebx, 30) && Bit(seven.ebx, 31);
   features.avx512_vnni = features.avx512 && Bit(seven.ecx, 11);
+  features.avx512_bf16 = features.avx512_vnni && seven.eax >= 1 && Bit(Cpuid(7, 1).eax, 5);
 #elif defined(__aarch64__)
   features.neon = true;  // part of the base architecture
 #endif

@@ -10,6 +10,7 @@ struct CpuFeatures {
   bool avx2 = false;         // AVX2, FMA and F16C, YMM state enabled
   bool avx512 = false;       // AVX-512 F, BW, DQ, VL and all of the above, ZMM state enabled
   bool avx512_vnni = false;  // and VNNI
+  bool avx512_bf16 = false;  // and BF16
   bool neon = false;         // 64-bit ARM
 };
 

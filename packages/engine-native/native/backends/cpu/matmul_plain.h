@@ -33,6 +33,33 @@ TC_INLINE F32 LoadElementsPart(const std::byte* row, int64_t k, int64_t n) {
 template <DType T>
 constexpr int64_t kElementBytes = T == DType::kF32 ? 4 : 2;
 
+// Inputs of plain rows, in the form that they are multiplied in.
+template <typename Input>
+struct PlainInputs {
+  const Input* x;
+  int64_t stride;
+  int64_t n_tokens;
+
+  TC_INLINE const Input* Token(int64_t t) const { return x + t * stride; }
+};
+
+// How a vector of a row's elements meets as many inputs: widened to F32, by fused multiply-adds.
+template <DType T>
+struct Widened {
+  using Input = float;
+  using Inputs = F32;
+  static constexpr int64_t kElements = kLanes;
+  static constexpr int64_t kBytes = kElementBytes<T>;
+
+  static TC_INLINE Inputs LoadInputs(const Input* x) { return Load(x); }
+  static TC_INLINE Inputs LoadInputsPart(const Input* x, int64_t n) { return LoadPart(x, n); }
+  static TC_INLINE F32 Weights(const std::byte* row, int64_t k) { return LoadElements<T>(row, k); }
+  static TC_INLINE F32 WeightsPart(const std::byte* row, int64_t k, int64_t n) {
+    return LoadElementsPart<T>(row, k, n);
+  }
+  static TC_INLINE F32 AddUp(F32 w, Inputs x, F32 sum) { return Fma(w, x, sum); }
+};
+
 // Stores the sums of R chains for one token; R is 1 or a multiple of 4.
 template <int R, int N>
 TC_INLINE void StoreSums(const F32 (&sums)[R][N], int t, const RowTile<R>& tile, float* y) {
@@ -50,40 +77,32 @@ TC_INLINE void StoreSums(const F32 (&sums)[R][N], int t, const RowTile<R>& tile,
 }
 
 // Elements in a cache line: one turn of the loop, so that every line is fetched once.
-template <DType T>
-constexpr int64_t kLineElements = kLine / kElementBytes<T>;
+template <typename P>
+constexpr int64_t kLineElements = kLine / P::kBytes;
 
-template <DType T, int R, int N>
-TC_INLINE void PlainStep(const RowTile<R>& tile, const float* x, int64_t x_stride, int64_t k,
-                         F32 (&sums)[R][N]) {
-  F32 inputs[N];
+// The sums over one vector of each row, of n elements where that is less than a whole one.
+template <typename P, bool kPart, int R, int N>
+TC_INLINE void PlainStep(const RowTile<R>& tile, const PlainInputs<typename P::Input>& x, int64_t k,
+                         int64_t n, F32 (&sums)[R][N]) {
+  typename P::Inputs inputs[N];
   TC_UNROLL
-  for (int t = 0; t < N; ++t) inputs[t] = Load(x + t * x_stride + k);
+  for (int t = 0; t < N; ++t) {
+    inputs[t] = kPart ? P::LoadInputsPart(x.Token(t) + k, n) : P::LoadInputs(x.Token(t) + k);
+  }
   TC_UNROLL
   for (int r = 0; r < R; ++r) {
-    const F32 weights = LoadElements<T>(tile.data[r], k);
+    const auto weights =
+        kPart ? P::WeightsPart(tile.data[r], k, n) : P::Weights(tile.data[r], k);
     TC_UNROLL
-    for (int t = 0; t < N; ++t) sums[r][t] = Fma(weights, inputs[t], sums[r][t]);
+    for (int t = 0; t < N; ++t) sums[r][t] = P::AddUp(weights, inputs[t], sums[r][t]);
   }
 }
 
-template <DType T, int R, int N>
-TC_INLINE void PlainLastStep(const RowTile<R>& tile, const float* x, int64_t x_stride, int64_t k,
-                             int64_t n, F32 (&sums)[R][N]) {
-  F32 inputs[N];
-  TC_UNROLL
-  for (int t = 0; t < N; ++t) inputs[t] = LoadPart(x + t * x_stride + k, n);
-  TC_UNROLL
-  for (int r = 0; r < R; ++r) {
-    const F32 weights = LoadElementsPart<T>(tile.data[r], k, n);
-    TC_UNROLL
-    for (int t = 0; t < N; ++t) sums[r][t] = Fma(weights, inputs[t], sums[r][t]);
-  }
-}
-
-template <DType T, int R, int N, typename Fetcher>
-TC_INLINE void PlainTile(const RowTile<R>& tile, const Fetcher& ahead, const float* x,
-                         int64_t x_stride, int64_t cols, float* y, int64_t y_stride) {
+template <typename P, int R, int N, typename Fetcher>
+TC_INLINE void PlainTile(const RowTile<R>& tile, const Fetcher& ahead,
+                         const PlainInputs<typename P::Input>& x, int64_t cols, float* y,
+                         int64_t y_stride) {
+  constexpr int64_t kStep = P::kElements;
   F32 sums[R][N];
   TC_UNROLL
   for (int r = 0; r < R; ++r) {
@@ -91,15 +110,15 @@ TC_INLINE void PlainTile(const RowTile<R>& tile, const Fetcher& ahead, const flo
     for (int t = 0; t < N; ++t) sums[r][t] = Zero();
   }
   int64_t k = 0;
-  for (int64_t line = 0; k + kLineElements<T> <= cols; k += kLineElements<T>, ++line) {
+  for (int64_t line = 0; k + kLineElements<P> <= cols; k += kLineElements<P>, ++line) {
     ahead.Fetch(line);
     TC_UNROLL
-    for (int64_t i = 0; i < kLineElements<T>; i += kLanes) {
-      PlainStep<T>(tile, x, x_stride, k + i, sums);
+    for (int64_t i = 0; i < kLineElements<P>; i += kStep) {
+      PlainStep<P, false>(tile, x, k + i, kStep, sums);
     }
   }
-  for (; k + kLanes <= cols; k += kLanes) PlainStep<T>(tile, x, x_stride, k, sums);
-  if (k < cols) PlainLastStep<T>(tile, x, x_stride, k, cols - k, sums);
+  for (; k + kStep <= cols; k += kStep) PlainStep<P, false>(tile, x, k, kStep, sums);
+  if (k < cols) PlainStep<P, true>(tile, x, k, cols - k, sums);
   TC_UNROLL
   for (int t = 0; t < N; ++t) StoreSums(sums, t, tile, y + t * y_stride);
 }
@@ -109,22 +128,24 @@ TC_INLINE void PlainTile(const RowTile<R>& tile, const Fetcher& ahead, const flo
 // more a second than four.
 constexpr int kStreamedRows = 8;
 
-template <DType T, bool kList>
-TC_INLINE void MatvecPlain(const RowMatrix& w, const RowSet& rows, const float* x, float* y) {
+template <typename P, bool kList>
+TC_INLINE void MatvecPlain(const RowMatrix& w, const RowSet& rows,
+                           const PlainInputs<typename P::Input>& x, float* y) {
   for (int64_t i = 0; i < rows.count; i += kStreamedRows) {
-    PlainTile<T, kStreamedRows, 1>(TileAt<kStreamedRows>(w, rows, i),
-                                   Ahead<kStreamedRows, kList>(w, rows, i), x, 0, w.cols, y, 0);
+    PlainTile<P, kStreamedRows, 1>(TileAt<kStreamedRows>(w, rows, i),
+                                   Ahead<kStreamedRows, kList>(w, rows, i), x, w.cols, y, 0);
   }
 }
 
-template <DType T>
-void MatmulPlain(const RowMatrix& w, RowSet rows, const Activations& x, float* y,
-                 int64_t y_stride) {
+template <typename P>
+void MatmulElements(const RowMatrix& w, RowSet rows, const PlainInputs<typename P::Input>& x,
+                    float* y, int64_t y_stride) {
   if (x.n_tokens == 1) {
-    return OneStretch(w, rows) ? MatvecPlain<T, false>(w, rows, x.x, y)
-                               : MatvecPlain<T, true>(w, rows, x.x, y);
+    return OneStretch(w, rows) ? MatvecPlain<P, false>(w, rows, x, y)
+                               : MatvecPlain<P, true>(w, rows, x, y);
   }
-  const int64_t at_once = TokensAtOnce(w.cols * 4);
+  const int64_t at_once =
+      TokensAtOnce(w.cols * static_cast<int64_t>(sizeof(typename P::Input)));
   for (int64_t begin = 0; begin < x.n_tokens; begin += at_once) {
     const int64_t end = MinOf(x.n_tokens, begin + at_once);
     for (int64_t i = 0; i < rows.count; i += kPlainRows) {
@@ -132,8 +153,8 @@ void MatmulPlain(const RowMatrix& w, RowSet rows, const Activations& x, float* y
       FetchRowsAfter<kPlainRows>(w, rows, i);
       int64_t t = begin;
       const auto run = [&]<int N>() __attribute__((always_inline)) {
-        PlainTile<T, kPlainRows, N>(tile, NothingAhead(), x.x + t * x.x_stride, x.x_stride,
-                                    w.cols, y + t * y_stride, y_stride);
+        PlainTile<P, kPlainRows, N>(tile, NothingAhead(), {x.Token(t), x.stride, N}, w.cols,
+                                    y + t * y_stride, y_stride);
         t += N;
       };
       while (t + kPlainTokens <= end) run.template operator()<kPlainTokens>();
@@ -142,6 +163,12 @@ void MatmulPlain(const RowMatrix& w, RowSet rows, const Activations& x, float* y
       if (end - t == 1) run.template operator()<1>();
     }
   }
+}
+
+template <DType T>
+void MatmulPlain(const RowMatrix& w, RowSet rows, const Activations& x, float* y,
+                 int64_t y_stride) {
+  MatmulElements<Widened<T>>(w, rows, {x.x, x.x_stride, x.n_tokens}, y, y_stride);
 }
 
 }  // namespace
