@@ -78,7 +78,7 @@ TEST(Load, ProgressCountsTheBytesOfTheFile) {
   options.progress = [&](const LoadProgress& progress) { heard.push_back(progress); };
   const auto engine = OpenForTest(model.path(), options);
   ASSERT_TRUE(engine != nullptr);
-  ASSERT_TRUE(heard.size() > 2);
+  ASSERT_TRUE(heard.size() >= 2);  // how often in between, load_list_test.cc asks
   EXPECT_EQ(heard.front().bytes, uint64_t{0});
   EXPECT_EQ(heard.back().bytes, heard.back().total);
   EXPECT_EQ(heard.back().total, engine->info().load.bytes);
@@ -91,8 +91,8 @@ TEST(Load, EndsWithinATenthOfASecondWhenCancelled) {
   EngineOptions options;
   options.cancel = &cancel;
   std::chrono::steady_clock::time_point told;
-  options.progress = [&](const LoadProgress& progress) {
-    if (progress.bytes == 0 || cancel) return;
+  options.progress = [&](const LoadProgress&) {
+    if (cancel) return;
     told = std::chrono::steady_clock::now();
     cancel = true;
   };

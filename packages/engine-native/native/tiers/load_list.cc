@@ -22,6 +22,9 @@ using Clock = std::chrono::steady_clock;
 
 // What drives give their full speed for, and little to wait for when the reading is to stop.
 constexpr uint64_t kPieceBytes = uint64_t{1} << 20;
+// Between two reports: smooth to the eye, and within a tenth of a second of whoever wants an end.
+constexpr std::chrono::milliseconds kReportEvery{20};
+
 // So many may pack at a time: more threads than that wait for the drive.
 class Places {
  public:
@@ -63,8 +66,9 @@ void LoadList::Add(const ModelFile& file, const TensorInfo& tensor, int64_t firs
   bytes_ += static_cast<uint64_t>(n * items_.back().row_bytes());
 }
 
-// A list on its way: every reader takes the next piece, reads it into a buffer of its own, packs it
-// from there, and takes another.
+// A list on its way: every reader is a thread that takes the next piece, reads it into a buffer of
+// its own, packs it from there, and takes another. The calling thread reports meanwhile, so that
+// reports come and an end is heard of however long a piece takes.
 class LoadRun {
  public:
   LoadRun(const std::vector<LoadList::Item>& items, uint64_t total, const LoadOptions& options)
@@ -78,15 +82,14 @@ class LoadRun {
     RETURN_IF_ERROR(AllocateStaging());
     start_ = Clock::now();
     RETURN_IF_ERROR(Report());
-    std::vector<std::thread> helpers;
-    try {
-      for (size_t i = 1; i < n_readers_; ++i) helpers.emplace_back([this, i] { Read(i); });
-    } catch (const std::system_error&) {
-      // Fewer do it as well.
+    std::vector<std::thread> readers = StartReaders();
+    report_.readers = std::max(1, static_cast<int>(readers.size()));
+    if (readers.empty()) {
+      while (TakeNext(0)) Stop(Report());
+    } else {
+      ReportUntilEnded(readers.size());
     }
-    report_.readers = static_cast<int>(helpers.size()) + 1;
-    Read(0);
-    for (std::thread& helper : helpers) helper.join();
+    for (std::thread& reader : readers) reader.join();
     RETURN_IF_ERROR(status_);
     RETURN_IF_ERROR(Report());
     report_.seconds = SecondsSoFar();
@@ -156,17 +159,47 @@ class LoadRun {
     return Status::Ok();
   }
 
-  void Read(size_t reader) {
-    std::byte* const buffer = staging_.data() + reader * buffer_bytes_;
-    while (!stopped_) {
-      const size_t next = next_.fetch_add(1);
-      if (next >= pieces_.size()) return;
-      const Piece& piece = pieces_[next];
-      const Status status = TakePiece(piece, buffer);
-      if (!status.ok()) return Stop(InTensor(*piece.item->tensor, status));
-      done_ += piece.bytes;
-      if (reader == 0) Stop(Report());
+  // Fewer where the system gives no more threads, maybe none.
+  std::vector<std::thread> StartReaders() {
+    std::vector<std::thread> readers;
+    try {
+      for (size_t i = 0; i < n_readers_; ++i) {
+        readers.emplace_back([this, i] { Read(i); });
+      }
+    } catch (const std::system_error&) {
     }
+    return readers;
+  }
+
+  void Read(size_t reader) {
+    while (TakeNext(reader)) {
+    }
+    {
+      const std::lock_guard lock(mutex_);
+      ++n_ended_;
+    }
+    ended_.notify_one();
+  }
+
+  void ReportUntilEnded(size_t n_readers) {
+    std::unique_lock lock(mutex_);
+    while (!ended_.wait_for(lock, kReportEvery, [&] { return n_ended_ == n_readers; })) {
+      lock.unlock();
+      Stop(Report());
+      lock.lock();
+    }
+  }
+
+  // Whether there was a piece, and all is well.
+  bool TakeNext(size_t reader) {
+    if (stopped_) return false;
+    const size_t next = next_.fetch_add(1);
+    if (next >= pieces_.size()) return false;
+    const Piece& piece = pieces_[next];
+    const Status status = TakePiece(piece, staging_.data() + reader * buffer_bytes_);
+    if (status.ok()) done_ += piece.bytes;
+    if (!status.ok()) Stop(InTensor(*piece.item->tensor, status));
+    return status.ok();
   }
 
   Status TakePiece(const Piece& piece, std::byte* buffer) {
@@ -214,7 +247,9 @@ class LoadRun {
   std::atomic<size_t> next_{0};
   std::atomic<uint64_t> done_{0};
   std::atomic<bool> stopped_{false};
-  std::mutex mutex_;
+  std::mutex mutex_;  // guards what follows
+  std::condition_variable ended_;
+  size_t n_ended_ = 0;  // readers
   Status status_;
 };
 

@@ -40,7 +40,8 @@ struct LoadOptions {
   uint64_t staging_bytes = uint64_t{32} << 20;
   Accountant* accountant = nullptr;  // null: not accounted for
   bool past_cache = true;            // false: as if no file system had direct reads
-  // From the calling thread, often; a failure ends the reading. May be empty.
+  // From the calling thread: at the start, every 20 ms, at the end. A failure ends the reading. May
+  // be empty.
   std::function<Status(const LoadProgress&)> progress{};
 };
 
