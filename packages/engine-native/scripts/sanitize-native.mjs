@@ -1,22 +1,36 @@
-// Builds the native tests with sanitizers (address and undefined behaviour, then threads) and runs
-// them; then the addon in Node with the first two. Ends with one line: "N passed, N failed".
+// Builds the native tests with sanitizers and runs them: all of them with those for addresses and
+// undefined behaviour, then the addon in Node; and those that use threads with that for threads.
+// Of many like cases the tests take a part. Ends with one line: "N passed, N failed".
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { addonOptions } from './addon-options.mjs';
 import { buildNative, PACKAGE } from './cmake.mjs';
 import { closingLine, runTestBinaries } from './run-tests.mjs';
 
+// Where threads meet, from the pool to the engine.
+const THREADED = [
+  'engine_tests',
+  'model_tests',
+  'probe_tests',
+  'sparsity_tests',
+  'tc_io_tests',
+  'tc_util_tests',
+  'tiers_tests',
+  'train_tests',
+];
 const total = { passed: 0, failed: 0, skipped: 0 };
 
 function add(counts) {
   for (const key of Object.keys(total)) total[key] += counts[key] ?? 0;
 }
 
-function testWith(folder, options, env) {
+async function testWith(folder, { options, targets, names, env }) {
   console.log(`== ${options.THERMOCLINE_SANITIZE}`);
-  const build = buildNative(folder, options);
-  add(build === null ? { failed: 1 } : runTestBinaries(join(build, 'tests'), env));
+  const build = buildNative(folder, options, targets);
+  const how = { names, env, jobs: availableParallelism() };
+  add(build === null ? { failed: 1 } : await runTestBinaries(join(build, 'tests'), how));
   return build;
 }
 
@@ -54,13 +68,18 @@ function smokeAddon(build) {
   return { failed: 1 };
 }
 
-const address = { ...addonOptions(), THERMOCLINE_TESTS: 'ON' };
-const build = testWith(
-  'sanitize-address',
-  { ...address, THERMOCLINE_SANITIZE: 'address+undefined' },
-  { UBSAN_OPTIONS: 'print_stacktrace=1:halt_on_error=1' },
-);
+const build = await testWith('sanitize-address', {
+  options: { ...addonOptions(), THERMOCLINE_SANITIZE: 'address+undefined' },
+  targets: ['native_tests', 'thermocline_node', 'fuzz_inputs'],
+  env: { UBSAN_OPTIONS: 'print_stacktrace=1:halt_on_error=1' },
+});
 if (build !== null) add(smokeAddon(build));
-testWith('sanitize-thread', { THERMOCLINE_SANITIZE: 'thread' }, {});
+// One set of vector kernels is enough to see two threads write to one place.
+const kernels = process.arch === 'x64' ? 'scalar;avx2' : '';
+await testWith('sanitize-thread', {
+  options: { THERMOCLINE_SANITIZE: 'thread', THERMOCLINE_KERNELS: kernels },
+  targets: THREADED,
+  names: THREADED,
+});
 console.log(closingLine(total));
 process.exitCode = total.failed > 0 ? 1 : 0;

@@ -5,23 +5,25 @@
 
 #include "backends/kernels.h"
 #include "util/cpu_features.h"
-#if TC_X86_KERNELS
+#if TC_HAS_AVX2
 #include "backends/cpu/avx2/avx2.h"
+#endif
+#if TC_HAS_AVX512
 #include "backends/cpu/avx512/avx512.h"
 #endif
-#if TC_NEON_KERNELS
+#if TC_HAS_NEON
 #include "backends/cpu/neon/neon.h"
 #endif
 
 namespace thermocline {
 namespace {
 
-#if TC_X86_KERNELS || TC_NEON_KERNELS
+#if TC_HAS_AVX2 || TC_HAS_AVX512 || TC_HAS_NEON
 #define TC_REST_OF_SET(set)                                                                  \
   set::Quantize, set::RmsNorm, set::LayerNorm, set::Activate, set::Add, set::Attend,          \
       set::MergeAttention, set::F32ToF16, set::SignScores, set::WidenRow
 #endif
-#if TC_X86_KERNELS
+#if TC_HAS_AVX512
 constexpr Kernels kAvx512Bf16 = {"avx512-bf16", avx512::MatmulBf16, avx512::AccumulateNeuronsVnni,
                                   avx512::AddNeuronsVnni, TC_REST_OF_SET(avx512),
                                   avx512::F32ToBf16};
@@ -29,10 +31,12 @@ constexpr Kernels kAvx512Vnni = {"avx512-vnni", avx512::MatmulVnni, avx512::Accu
                                   avx512::AddNeuronsVnni, TC_REST_OF_SET(avx512)};
 constexpr Kernels kAvx512 = {"avx512", avx512::Matmul, avx512::AccumulateNeurons, avx512::AddNeurons,
                               TC_REST_OF_SET(avx512)};
+#endif
+#if TC_HAS_AVX2
 constexpr Kernels kAvx2 = {"avx2", avx2::Matmul, avx2::AccumulateNeurons, avx2::AddNeurons,
                               TC_REST_OF_SET(avx2)};
 #endif
-#if TC_NEON_KERNELS
+#if TC_HAS_NEON
 constexpr Kernels kNeon = {"neon", neon::Matmul, neon::AccumulateNeurons, neon::AddNeurons,
                               TC_REST_OF_SET(neon)};
 #endif
@@ -46,14 +50,18 @@ struct Entry {
 
 // Best first, but for those that give something up. The reference, which needs nothing, comes last.
 constexpr std::initializer_list<Entry> kEntries = {
-#if TC_X86_KERNELS
+#if TC_HAS_AVX512
     {&kAvx512Vnni, &CpuFeatures::avx512_vnni, "AVX-512 F, BW, DQ, VL and VNNI"},
     {&kAvx512, &CpuFeatures::avx512, "AVX-512 F, BW, DQ and VL"},
+#endif
+#if TC_HAS_AVX2
     {&kAvx2, &CpuFeatures::avx2, "AVX2, FMA and F16C"},
+#endif
+#if TC_HAS_AVX512
     {&kAvx512Bf16, &CpuFeatures::avx512_bf16, "AVX-512 F, BW, DQ, VL, VNNI and BF16",
      "it rounds what meets BF16 weights to BF16"},
 #endif
-#if TC_NEON_KERNELS
+#if TC_HAS_NEON
     {&kNeon, &CpuFeatures::neon, "64-bit ARM"},
 #endif
 };

@@ -12,11 +12,18 @@
 #include "backends/neuron_layout.h"
 #include "backends/suite_k_quants.h"
 #include "util/f16.h"
+#include "util/testing.h"
 
 namespace thermocline::suite {
 
 inline constexpr DType kTypes[] = {DType::kF32, DType::kF16, DType::kBF16, DType::kQ8_0,
                                    DType::kQ4_0, DType::kQ4_K, DType::kQ5_K, DType::kQ6_K};
+
+// Whether to go through a part of the shapes only: the reference takes longest and has no code of
+// its own for each.
+inline bool FewShapes(const Kernels& kernels) {
+  return testing::IsSlow() && &kernels == &ReferenceKernels();
+}
 
 class Random {
  public:

@@ -16,7 +16,7 @@ inline std::string WhyNot(const std::string& name) {
     if (choices.data[i].name != name) continue;
     return choices.data[i].supported ? "" : "this processor lacks " + std::string(choices.data[i].needs);
   }
-  return name + " is not compiled in on this architecture";
+  return name + " is not compiled in";
 }
 
 }  // namespace thermocline

@@ -242,7 +242,7 @@ TEST(Gguf, EveryTruncationIsAnError) {
     const TempFolder folder;
     // Behind the header only the weights follow, where every length fails alike.
     const size_t n = std::min<size_t>(bytes.size() - 1, 9000);
-    for (size_t length = 0; length <= n; ++length) {
+    for (size_t length = 0; length <= n; length += testing::Stride(7)) {
       const auto file = OpenModelFile(folder.Write("m.gguf", bytes.substr(0, length)));
       if (file.ok()) EXPECT_EQ(length, bytes.size());
     }

@@ -17,6 +17,14 @@ TinyModel Model(const std::string& arch, WeightKind kind, const std::string& act
   return model;
 }
 
+namespace {
+
+bool Same(const LayerPlan& a, const LayerPlan& b) {
+  return a.order == b.order && std::ranges::equal(a.tier_end, b.tier_end);
+}
+
+}  // namespace
+
 std::unique_ptr<Bench> Bench::Make(const TinyModel& model, int threads) {
   auto bench = std::make_unique<Bench>();
   TemporaryFile file("ffn.gguf");
@@ -35,8 +43,9 @@ std::unique_ptr<Bench> Bench::Make(const TinyModel& model, int threads) {
   bench->accountant_ = std::make_shared<Accountant>(Tier::kCpu, 0);
   bench->cpu_ = std::make_unique<CpuTier>(*bench->pool_, *SelectKernels("auto"),
                                           bench->accountant_, kMaxTokens);
-  bench->other_ = std::make_unique<CpuTier>(*bench->pool_, ReferenceKernels(),
-                                            bench->accountant_, kMaxTokens, Tier::kGpu);
+  const Kernels* const others = testing::IsSlow() ? SelectKernels("auto") : &ReferenceKernels();
+  bench->other_ = std::make_unique<CpuTier>(*bench->pool_, *others, bench->accountant_, kMaxTokens,
+                                            Tier::kGpu);
   for (int64_t i = 0; i < kMaxTokens * bench->d_; ++i) {
     bench->x_.push_back(static_cast<float>(std::sin(0.37 * static_cast<double>(i * i % 1009))));
   }
@@ -64,9 +73,15 @@ std::vector<float> Bench::Choose(const FfnChoice& choice, const LayerPlan& plan,
 std::vector<float> Bench::Compute(FfnTiers tiers, const std::vector<FfnBlockSource>& blocks,
                            const LayerPlan& plan, const FfnChoice& choice, int64_t first,
                            int64_t n, FfnTotals* totals, std::vector<float>* h) {
-  SparseFfn ffn(tiers);
-  EXPECT_OK(ffn.Validate({blocks}, Plan{{plan}}));
-  EXPECT_OK(ffn.Place(0, blocks, plan));
+  const bool own = &blocks == &blocks_ && tiers[0] == other_.get() && tiers[1] == cpu_.get();
+  std::unique_ptr<SparseFfn> once;
+  std::unique_ptr<SparseFfn>& ffn = own ? placed_ : once;
+  if (ffn == nullptr || !Same(plan, plan_)) {
+    ffn = std::make_unique<SparseFfn>(tiers);
+    EXPECT_OK(ffn->Validate({blocks}, Plan{{plan}}));
+    EXPECT_OK(ffn->Place(0, blocks, plan));
+    if (own) plan_ = plan;
+  }
   Activations x;
   x.x = x_.data() + first * d_;
   x.x_stride = d_;
@@ -89,7 +104,7 @@ std::vector<float> Bench::Compute(FfnTiers tiers, const std::vector<FfnBlockSour
   const TensorView out{Device::kHost, DType::kF32, y.data(), n, d_, d_};
   if (h != nullptr) h->assign(static_cast<size_t>(n * n_), -1.0F);
   FfnTotals local;
-  EXPECT_OK(ffn.Run(0, choice, input, x, out, h == nullptr ? nullptr : h->data(),
+  EXPECT_OK(ffn->Run(0, choice, input, x, out, h == nullptr ? nullptr : h->data(),
                     totals == nullptr ? &local : totals));
   return y;
 }

@@ -13,14 +13,18 @@
 #include "model/tiny_model.h"
 #include "model/weights.h"
 #include "tiers/cpu_tier.h"
+#include "util/testing.h"
 #include "util/thread_pool.h"
 
 namespace thermocline::ffn_testing {
 
 constexpr int64_t kMaxTokens = 16;
-// Where DESIGN asks for equality, beside all but one and all: on both sides of groups, chunks and
-// lanes.
-constexpr int64_t kSplits[] = {0, 1, 63, 64, 65, 255, 256, 257};
+// Where DESIGN asks for equality of n neurons on two tiers: none, all but one, all, and on both
+// sides of groups, chunks and lanes; some of these where tests run slowly.
+inline std::vector<int64_t> Splits(int64_t n) {
+  if (testing::IsSlow()) return {0, 65, 256, n - 1};
+  return {0, 1, 63, 64, 65, 255, 256, 257, n - 1, n};
+}
 
 // A type of weights in the usual layout, or with the down matrix packed neuron by neuron.
 struct WeightKind {
@@ -50,8 +54,8 @@ constexpr Kind kReluKinds[] = {{"llama", "relu"}, {"opt", "relu"}, {"llama", "dr
 
 TinyModel Model(const std::string& arch, WeightKind kind, const std::string& activation = "relu");
 
-// The first layer's FFN of a tiny model, on two tiers: the best kernels as cpu, and the scalar
-// reference in the place of a GPU.
+// The first layer's FFN of a tiny model, on two tiers: the best kernels as cpu, and in the place of a
+// GPU the scalar reference, or the best again where tests run slowly.
 class Bench {
  public:
   static std::unique_ptr<Bench> Make(const TinyModel& model, int threads = 2);
@@ -83,6 +87,8 @@ class Bench {
   std::unique_ptr<ThreadPool> pool_;
   std::shared_ptr<Accountant> accountant_;
   std::unique_ptr<CpuTier> cpu_, other_;
+  std::unique_ptr<SparseFfn> placed_;  // kept for runs with the same plan
+  LayerPlan plan_;
   std::vector<float> x_;
 };
 

@@ -40,7 +40,7 @@ TEST(SparseFfn, ThresholdsLeaveOutSmallActivations) {
         EXPECT_EQ(computed, kept);
         EXPECT_GT(kept, h.size() / 10);
         EXPECT_LT(kept, 9 * h.size() / 10);
-        for (int64_t t = 0; t < kMaxTokens; ++t) {
+        for (int64_t t = 0; t < kMaxTokens; t += testing::Stride(4)) {
           const auto y = bench->Choose({false, threshold, nullptr}, plan, t, 1);
           EXPECT_TRUE(std::equal(y.begin(), y.end(), batch.begin() + t * bench->d()));
         }

@@ -41,25 +41,31 @@ Problem KnownProblem(int64_t n_ff, int64_t d_model, uint32_t seed) {
   };
   const std::vector<double> left = unit(n), right = unit(d);
   Problem problem{n_ff, d_model, std::vector<float>(n * d), std::vector<float>(d * d), {}};
+  std::vector<std::vector<double>> columns(d, std::vector<double>(n));  // of H₁ Σ
+  std::vector<double> variance(d);
   for (size_t i = 0; i < d; ++i) {
     const double s = i < n ? 2 / std::sqrt(1 + static_cast<double>(i)) : 0;
     const double deviation = 0.3 + static_cast<double>(i * 7 % 11) / 5;
-    std::vector<double> out(n), in(d);
-    if (i < n) out[i] = 1;
-    in[i] = 1;
-    Reflect(out, left);
-    Reflect(in, right);
-    for (size_t r = 0; i < n && r < n; ++r) {
-      for (size_t c = 0; c < d; ++c) {
-        problem.weights[r * d + c] += static_cast<float>(out[r] * s * in[c]);
-      }
-    }
-    for (size_t r = 0; r < d; ++r) {
-      for (size_t c = 0; c < d; ++c) {
-        problem.covariance[r * d + c] += static_cast<float>(in[r] * deviation * deviation * in[c]);
-      }
-    }
+    if (i < n) columns[i][i] = s;
+    Reflect(columns[i], left);
+    variance[i] = deviation * deviation;
     problem.singular.push_back(s * deviation);
+  }
+  std::vector<double> row(d);
+  for (size_t r = 0; r < n; ++r) {
+    for (size_t c = 0; c < d; ++c) row[c] = columns[c][r];
+    Reflect(row, right);
+    std::transform(row.begin(), row.end(), problem.weights.begin() + static_cast<int64_t>(r * d),
+                   [](double v) { return static_cast<float>(v); });
+  }
+  for (size_t r = 0; r < d; ++r) {
+    std::fill(row.begin(), row.end(), 0.0);
+    row[r] = 1;
+    Reflect(row, right);
+    for (size_t c = 0; c < d; ++c) row[c] *= variance[c];
+    Reflect(row, right);
+    std::transform(row.begin(), row.end(), problem.covariance.begin() + static_cast<int64_t>(r * d),
+                   [](double v) { return static_cast<float>(v); });
   }
   std::sort(problem.singular.begin(), problem.singular.end(), std::greater<>());
   return problem;
@@ -129,7 +135,8 @@ TEST(Factorise, ComesCloseToTheLeastErrorInASubspace) {
   const Problem problem = KnownProblem(560, 544, 6);
   const auto f = Run(problem, 40, pool);
   ASSERT_OK(f);
-  for (const int64_t rank : {8, 40}) {
+  for (const int64_t rank : {40, 8}) {
+    if (rank == 8 && testing::IsSlow()) continue;
     const double least = TailOf(problem, rank);
     EXPECT_GE(ErrorOf(problem, *f, rank), least * 0.9999);
     EXPECT_LE(ErrorOf(problem, *f, rank), least * 1.001);

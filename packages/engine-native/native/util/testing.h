@@ -105,4 +105,11 @@ Status StatusOf(const Result<T>& result) {
 std::string RepoFile(const std::string& relative);
 std::string DataFile(const std::string& relative);  // empty when absent
 
+// Under a sanitizer or an emulator, where all takes ten times as long or more: tests go through a
+// part of many like cases there, and all of them elsewhere.
+bool IsSlow();
+
+// The step through such cases: 1, or `slow` where IsSlow().
+inline int Stride(int slow) { return IsSlow() ? slow : 1; }
+
 }  // namespace thermocline::testing
