@@ -1,20 +1,24 @@
-// Everything about the code that is not a test: format, lint, types, what the packages export.
-import { spawnSync } from 'node:child_process';
+// Everything about the code that is not a test: format, lint, types, what the packages export. Two
+// checks at a time: most of them use one core.
+import { execFile, spawnSync } from 'node:child_process';
 import { join, relative } from 'node:path';
 import { formatCounts } from './counts.mjs';
 import { publishedPackages } from './packages.mjs';
 import { pnpm, ROOT } from './setup.mjs';
 
-const checks = [
-  ['format and fast lint', ['exec', 'biome', 'ci', '--colors=off', '.']],
-  ['type-aware lint', ['exec', 'eslint', '--max-warnings', '0', '.']],
-  ['types', ['run', 'typecheck']],
-  ['unused code and dependencies', ['exec', 'knip']],
-  ['bundle sizes', ['exec', 'size-limit']],
+const JOBS = 2;
+// Where the tools are, and pnpm, which some of them call.
+const PATH = pnpm(['exec', 'node', '-p', 'process.env.PATH']).stdout?.trim();
+
+const ofSources = [
+  ['type-aware lint', 'eslint', '--max-warnings', '0', '.'],
+  ['format and fast lint', 'biome', 'ci', '--colors=off', '.'],
+  ['unused code and dependencies', 'knip'],
 ];
+const ofBuilds = [['bundle sizes', 'size-limit']];
 for (const { path, manifest } of publishedPackages()) {
   const folder = relative(ROOT, path);
-  checks.push([`${manifest.name}: publint`, ['exec', 'publint', '--strict', folder]]);
+  ofBuilds.push([`${manifest.name}: publint`, 'publint', '--strict', folder]);
   if (manifest.types) {
     // Shared test suites run under vitest, which cannot be required.
     const options = [
@@ -25,8 +29,7 @@ for (const { path, manifest } of publishedPackages()) {
       '--format',
       'ascii',
     ];
-    const attw = ['exec', 'attw', '--pack', folder, ...options];
-    checks.push([`${manifest.name}: types as resolved`, attw]);
+    ofBuilds.push([`${manifest.name}: types as resolved`, 'attw', '--pack', folder, ...options]);
   }
 }
 
@@ -44,11 +47,42 @@ function report(name, problem) {
   counts[problem ? 'failed' : 'passed'] += 1;
 }
 
-for (const [name, args] of checks) {
-  const result = pnpm(args);
-  const output = `${result.stdout ?? ''}${result.stderr ?? ''}${result.error?.message ?? ''}`;
-  report(name, result.status === 0 ? '' : output || `exit code ${result.status}`);
+/** What the tool says if it is not content; empty if it is. */
+function problemOf(tool, args) {
+  const options = {
+    cwd: ROOT,
+    env: { ...process.env, PATH },
+    maxBuffer: 1 << 28,
+    shell: process.platform === 'win32',
+  };
+  return new Promise((resolve) => {
+    execFile(tool, args, options, (error, stdout, stderr) => {
+      resolve(error ? `${stdout}${stderr}` || error.message : '');
+    }).stdin.end();
+  });
 }
+
+async function runAll(checks) {
+  const waiting = [...checks];
+  const work = async () => {
+    while (waiting.length > 0) {
+      const [name, tool, ...args] = waiting.shift();
+      report(name, await problemOf(tool, args));
+    }
+  };
+  await Promise.all(Array.from({ length: JOBS }, work));
+}
+
+const typecheck = pnpm(['run', 'typecheck']);
+report(
+  'types',
+  typecheck.status === 0
+    ? ''
+    : `${typecheck.stdout ?? ''}${typecheck.stderr ?? ''}${typecheck.error?.message ?? ''}` ||
+        `exit code ${typecheck.status}`,
+);
+await runAll(ofSources);
+await runAll(ofBuilds);
 report('lockfile names no registry host', lockfileNamesNoHost());
 
 console.log(formatCounts(counts));

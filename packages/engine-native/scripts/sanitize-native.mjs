@@ -13,7 +13,6 @@ import { closingLine, runTestBinaries } from './run-tests.mjs';
 const THREADED = [
   'engine_tests',
   'model_tests',
-  'probe_tests',
   'sparsity_tests',
   'tc_io_tests',
   'tc_util_tests',

@@ -85,9 +85,10 @@ void CheckValues(const Neurons& w, const List& list, const float* h, const float
 }
 
 // Quantised sums are the same in every set of kernels, bit for bit.
-void CheckAgainstReference(const Neurons& w, const List& list, const float* h,
-                           const std::vector<float>& before, const std::vector<float>& y) {
-  if (BlockElements(w.matrix.type) == 1) return;
+void CheckAgainstReference(const Kernels& kernels, const Neurons& w, const List& list,
+                           const float* h, const std::vector<float>& before,
+                           const std::vector<float>& y) {
+  if (BlockElements(w.matrix.type) == 1 || &kernels == &ReferenceKernels()) return;
   std::vector<float> expected = before;
   ReferenceKernels().accumulate_neurons(w.matrix, list.view(), h, expected.data());
   EXPECT_TRUE(Same(y, expected));
@@ -102,7 +103,7 @@ void CheckList(const Kernels& kernels, const Neurons& w, const List& list,
   std::vector<float> y = before;
   kernels.accumulate_neurons(w.matrix, list.view(), h.data(), y.data());
   CheckValues(w, list, h.data(), before.data(), y.data());
-  CheckAgainstReference(w, list, h.data(), before, y);
+  CheckAgainstReference(kernels, w, list, h.data(), before, y);
   std::vector<float> again = before;
   kernels.accumulate_neurons(w.matrix, Firing(list, h.data()).view(), h.data(), again.data());
   EXPECT_TRUE(Same(y, again));
@@ -208,7 +209,7 @@ void CheckExtremes(const Kernels& kernels, DType type, NeuronScales scales) {
     std::vector<float> y = before;
     kernels.accumulate_neurons(w.matrix, list.view(), h.data(), y.data());
     CheckValues(w, list, h.data(), before.data(), y.data());
-    CheckAgainstReference(w, list, h.data(), before, y);
+    CheckAgainstReference(kernels, w, list, h.data(), before, y);
   }
   constexpr float kInfinity = std::numeric_limits<float>::infinity();
   for (const float bad : {std::numeric_limits<float>::quiet_NaN(), kInfinity, -kInfinity}) {

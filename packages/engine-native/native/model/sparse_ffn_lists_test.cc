@@ -14,7 +14,7 @@ using namespace ffn_testing;
 
 TEST(SparseFfn, ListsOfAllHaveTheBitsOfDense) {
   for (const Kind kind : {kReluKinds[0], kReluKinds[1], kReluKinds[2], Kind{"llama", "silu"}}) {
-    for (const WeightKind type : kWeightKinds) {
+    for (const WeightKind type : WeightKinds()) {
       const auto bench = Bench::Make(Model(kind.arch, type, kind.activation));
       ASSERT_TRUE(bench != nullptr);
       const int64_t n = bench->n();
@@ -42,7 +42,7 @@ TEST(SparseFfn, ListsOfAllHaveTheBitsOfDense) {
 
 TEST(SparseFfn, ListsOfWhatFiresHaveTheBitsOfExact) {
   for (const Kind kind : kReluKinds) {
-    for (const WeightKind type : kWeightKinds) {
+    for (const WeightKind type : WeightKinds()) {
       const auto bench = Bench::Make(Model(kind.arch, type, kind.activation));
       ASSERT_TRUE(bench != nullptr);
       const int64_t n = bench->n();
@@ -80,7 +80,7 @@ TEST(SparseFfn, ListsOfWhatFiresHaveTheBitsOfExact) {
 
 TEST(SparseFfn, OnlyWhatIsListedIsComputed) {
   for (const Kind kind : {kReluKinds[0], kReluKinds[1], kReluKinds[2], Kind{"llama", "silu"}}) {
-    for (const WeightKind type : kWeightKinds) {
+    for (const WeightKind type : WeightKinds()) {
       const auto bench = Bench::Make(Model(kind.arch, type, kind.activation));
       ASSERT_TRUE(bench != nullptr);
       const int64_t n = bench->n();
@@ -120,7 +120,7 @@ TEST(SparseFfn, OnlyWhatIsListedIsComputed) {
 
 TEST(SparseFfn, ListsInABatchHaveTheBitsOfSingleTokens) {
   for (const Kind kind : {kReluKinds[0], kReluKinds[1], kReluKinds[2], Kind{"llama", "silu"}}) {
-    for (const WeightKind type : kWeightKinds) {
+    for (const WeightKind type : WeightKinds()) {
       const auto bench = Bench::Make(Model(kind.arch, type, kind.activation));
       ASSERT_TRUE(bench != nullptr);
       const int64_t n = bench->n();

@@ -14,7 +14,7 @@ using namespace ffn_testing;
 // All on one tier, and so nothing but the order in which the plan lists them.
 TEST(SparseFfn, AnyOrderOnOneTierHasTheBitsOfNone) {
   for (const std::string arch : {"llama", "opt"}) {
-    for (const WeightKind type : kWeightKinds) {
+    for (const WeightKind type : WeightKinds()) {
       const auto bench = Bench::Make(Model(arch, type));
       ASSERT_TRUE(bench != nullptr);
       const int64_t n = bench->n();
@@ -46,7 +46,7 @@ TEST(SparseFfn, AnyOrderOnOneTierHasTheBitsOfNone) {
 // Over two tiers the bits depend on who holds which neurons, and still not on the order.
 TEST(SparseFfn, TheOrderWithinTiersChangesNoBits) {
   for (const std::string arch : {"llama", "opt"}) {
-    for (const WeightKind type : kWeightKinds) {
+    for (const WeightKind type : WeightKinds()) {
       const auto bench = Bench::Make(Model(arch, type));
       ASSERT_TRUE(bench != nullptr);
       const int64_t n = bench->n();
@@ -87,7 +87,7 @@ TEST(SparseFfn, OnlyMovedNeuronsAreReadAgain) {
 
 TEST(SparseFfn, ATierTakesItsNeuronsInAnyOrder) {
   for (const std::string arch : {"llama", "opt"}) {
-    for (const WeightKind type : kWeightKinds) {
+    for (const WeightKind type : WeightKinds()) {
       const auto bench = Bench::Make(Model(arch, type));
       ASSERT_TRUE(bench != nullptr);
       const auto dense = bench->Run(bench->blocks(), {}, Mode::kDense, 0, 5);

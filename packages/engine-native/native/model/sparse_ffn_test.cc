@@ -13,7 +13,7 @@ using namespace ffn_testing;
 
 TEST(SparseFfn, AnySplitAndOrderEqualsDense) {
   for (const std::string arch : {"llama", "opt"}) {
-    for (const WeightKind type : kWeightKinds) {
+    for (const WeightKind type : WeightKinds()) {
       const auto bench = Bench::Make(Model(arch, type));
       ASSERT_TRUE(bench != nullptr);
       const int64_t n = bench->n();
@@ -31,7 +31,7 @@ TEST(SparseFfn, AnySplitAndOrderEqualsDense) {
 
 TEST(SparseFfn, ExactHasTheBitsOfDense) {
   for (const std::string arch : {"llama", "opt"}) {
-    for (const WeightKind type : kWeightKinds) {
+    for (const WeightKind type : WeightKinds()) {
       const auto bench = Bench::Make(Model(arch, type));
       ASSERT_TRUE(bench != nullptr);
       for (const int64_t tokens : {1, 2, 7, 16}) {
@@ -44,7 +44,7 @@ TEST(SparseFfn, ExactHasTheBitsOfDense) {
 
 TEST(SparseFfn, ABatchHasTheBitsOfSingleTokens) {
   for (const char* activation : {"relu", "silu"}) {
-    for (const WeightKind type : kWeightKinds) {
+    for (const WeightKind type : WeightKinds()) {
       const auto bench = Bench::Make(Model("llama", type, activation));
       ASSERT_TRUE(bench != nullptr);
       const auto batch = bench->Run(bench->blocks(), {}, Mode::kDense, 0, kMaxTokens);
@@ -112,7 +112,7 @@ TEST(SparseFfn, BlocksThatCutASuperblockAreRefused) {
 }
 
 TEST(SparseFfn, SeveralBlocksEqualOne) {
-  for (const WeightKind type : kWeightKinds) {
+  for (const WeightKind type : WeightKinds()) {
     const auto bench = Bench::Make(Model("llama", type));
     ASSERT_TRUE(bench != nullptr);
     const auto sizes = IsKQuant(type.type) ? std::vector<int64_t>{256, 256}

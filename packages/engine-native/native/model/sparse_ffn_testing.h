@@ -33,12 +33,19 @@ struct WeightKind {
 
   WeightKind(DType type_, bool neuron_major_ = false) : type(type_), neuron_major(neuron_major_) {}
 };
-inline const WeightKind kWeightKinds[] = {
-    DType::kF32,          DType::kF16,          DType::kBF16,         DType::kQ8_0,
-    DType::kQ4_0,         {DType::kF32, true},  {DType::kF16, true},  {DType::kBF16, true},
-    {DType::kQ8_0, true}, {DType::kQ4_0, true}, DType::kQ4_K,         DType::kQ5_K,
-    DType::kQ6_K,
-};
+// All, or one of each sort where tests run slowly.
+inline std::vector<WeightKind> WeightKinds() {
+  std::vector<WeightKind> kinds = {DType::kF32,          DType::kF16,  DType::kQ8_0, DType::kQ4_0,
+                                   {DType::kQ4_0, true}, DType::kQ4_K, DType::kQ6_K};
+  if (testing::IsSlow()) return kinds;
+  kinds.insert(kinds.end(), {DType::kBF16,
+                             DType::kQ5_K,
+                             {DType::kF32, true},
+                             {DType::kF16, true},
+                             {DType::kBF16, true},
+                             {DType::kQ8_0, true}});
+  return kinds;
+}
 
 // How far sums may be apart, of the largest value, that add up the same neurons over other tiers.
 // Quantised down matrices take h in 16 bits, in steps that follow from a tier's own neurons.

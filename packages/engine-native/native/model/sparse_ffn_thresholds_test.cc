@@ -10,7 +10,7 @@ namespace {
 using namespace ffn_testing;
 
 TEST(SparseFfn, ThresholdsLeaveOutSmallActivations) {
-  for (const WeightKind type : kWeightKinds) {
+  for (const WeightKind type : WeightKinds()) {
     // Not gated: what is compared is h itself.
     const auto bench = Bench::Make(Model("opt", type, "gelu"));
     ASSERT_TRUE(bench != nullptr);
@@ -50,7 +50,7 @@ TEST(SparseFfn, ThresholdsLeaveOutSmallActivations) {
 }
 
 TEST(SparseFfn, ThresholdsGoByTheGateWhereThereIsOne) {
-  for (const WeightKind type : kWeightKinds) {
+  for (const WeightKind type : WeightKinds()) {
     const auto silu = Bench::Make(Model("llama", type, "silu"));
     const auto relu = Bench::Make(Model("llama", type, "relu"));
     ASSERT_TRUE(silu != nullptr && relu != nullptr);
