@@ -14,7 +14,6 @@ const THREADED = [
   'engine_tests',
   'model_tests',
   'sparsity_tests',
-  'tc_io_tests',
   'tc_util_tests',
   'tiers_tests',
   'train_tests',

@@ -38,8 +38,10 @@ Opened OpenBlocks(const TinyModel& model) {
   return opened;
 }
 
-// The length of what neuron j alone adds to the output when its activation is 1.
-double LengthOfOutput(const FfnBlockSource& block, int64_t j) {
+constexpr uint32_t kNeurons[] = {0, 1, 31, 32, 150, 287};
+
+// The lengths of what each of kNeurons alone adds to the output when its activation is 1.
+std::vector<double> LengthsOfOutputs(const FfnBlockSource& block) {
   const DType type = block.down->type;
   const auto scales = block.neuron_major ? NeuronScales::kOwn : NeuronScales::kShared;
   std::vector<std::byte> data(
@@ -51,14 +53,17 @@ double LengthOfOutput(const FfnBlockSource& block, int64_t j) {
                                  data.data())
                 : LoadNeurons(*block.file, *block.down, block.first_neuron, block.n_neurons, nullptr,
                               down, data.data()));
-  const auto row = static_cast<uint32_t>(j);
-  const uint32_t position = 0;
-  const float h = 1;
-  std::vector<float> y(static_cast<size_t>(block.d_model), 0.0F);
-  ReferenceKernels().accumulate_neurons(down, {&row, &position, 1}, &h, y.data());
-  double squares = 0;
-  for (const float v : y) squares += static_cast<double>(v) * static_cast<double>(v);
-  return std::sqrt(squares);
+  std::vector<double> lengths;
+  for (const uint32_t row : kNeurons) {
+    const uint32_t position = 0;
+    const float h = 1;
+    std::vector<float> y(static_cast<size_t>(block.d_model), 0.0F);
+    ReferenceKernels().accumulate_neurons(down, {&row, &position, 1}, &h, y.data());
+    double squares = 0;
+    for (const float v : y) squares += static_cast<double>(v) * static_cast<double>(v);
+    lengths.push_back(std::sqrt(squares));
+  }
+  return lengths;
 }
 
 TEST(DownNorms, AreTheLengthsOfWhatANeuronAdds) {
@@ -78,10 +83,10 @@ TEST(DownNorms, AreTheLengthsOfWhatANeuronAdds) {
         ASSERT_EQ(norms->size(), 2U);
         for (size_t l = 0; l < 2; ++l) {
           ASSERT_EQ((*norms)[l].size(), static_cast<size_t>(model.n_ff));
-          for (const int64_t j : {0, 1, 31, 32, 150, 287}) {
-            const double expected = LengthOfOutput(opened.blocks[l][0], j);
-            EXPECT_TRUE(expected > 0);
-            EXPECT_NEAR((*norms)[l][static_cast<size_t>(j)], expected, 1e-6 * expected);
+          const std::vector<double> expected = LengthsOfOutputs(opened.blocks[l][0]);
+          for (size_t i = 0; i < expected.size(); ++i) {
+            EXPECT_TRUE(expected[i] > 0);
+            EXPECT_NEAR((*norms)[l][kNeurons[i]], expected[i], 1e-6 * expected[i]);
           }
         }
       }

@@ -59,7 +59,7 @@ TEST(SparseFfn, ABatchHasTheBitsOfSingleTokens) {
 // Bundles of whole neurons, of up and down, or none: only places in memory.
 TEST(SparseFfn, WhereRowsLieChangesNoBit) {
   for (const Kind& kind : kReluKinds) {
-    for (const WeightKind type : kWeightKinds) {
+    for (const WeightKind type : WeightKinds()) {
       const auto bench = Bench::Make(Model(kind.arch, type, kind.activation));
       ASSERT_TRUE(bench != nullptr);
       std::vector<FfnBlockSource> chosen = bench->blocks();

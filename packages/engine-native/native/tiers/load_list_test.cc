@@ -40,15 +40,16 @@ class Subject {
     gguf.String("general.architecture", "llama");
     gguf.U32("general.alignment", static_cast<uint32_t>(alignment));
     std::string data;
-    float next = 0;
     for (const Shape& shape : shapes) {
       data.resize((data.size() + alignment - 1) / alignment * alignment);
       gguf.Tensor(shape.name,
                   {static_cast<uint64_t>(shape.cols), static_cast<uint64_t>(shape.rows)}, kGgufF32,
                   data.size());
-      for (int64_t i = 0; i < shape.rows * shape.cols; ++i) testing::AppendRaw(data, next++);
+      std::vector<float> values(static_cast<size_t>(shape.rows * shape.cols));
+      std::iota(values.begin(), values.end(), static_cast<float>(values_));
+      data.append(reinterpret_cast<const char*>(values.data()), values.size() * sizeof(float));
+      values_ += values.size();
     }
-    values_ = static_cast<size_t>(next);
     std::string bytes = gguf.Build(0, alignment);
     bytes += data;
     path_ = folder_.Write("model.gguf", bytes);
@@ -104,8 +105,9 @@ std::vector<Shape> Mixed() {
 }
 
 bool CountsUp(const std::vector<float>& values) {
-  for (size_t i = 0; i < values.size(); ++i) {
-    if (values[i] != static_cast<float>(i)) return false;
+  float next = 0;
+  for (const float value : values) {
+    if (value != next++) return false;
   }
   return true;
 }

@@ -135,8 +135,8 @@ TEST(Factorise, ComesCloseToTheLeastErrorInASubspace) {
   const Problem problem = KnownProblem(560, 544, 6);
   const auto f = Run(problem, 40, pool);
   ASSERT_OK(f);
-  for (const int64_t rank : {40, 8}) {
-    if (rank == 8 && testing::IsSlow()) continue;
+  if (testing::IsSlow()) return;  // working out the errors takes longest
+  for (const int64_t rank : {8, 40}) {
     const double least = TailOf(problem, rank);
     EXPECT_GE(ErrorOf(problem, *f, rank), least * 0.9999);
     EXPECT_LE(ErrorOf(problem, *f, rank), least * 1.001);
