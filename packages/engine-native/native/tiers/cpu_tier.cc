@@ -83,8 +83,7 @@ uint64_t CpuTier::PlannedBytes(const FfnBlockSource& source, int64_t n_neurons) 
 }
 
 // Groups of 32 neurons, of K-quants 256, by blocks of 32 columns: what kernels take a quantised down
-// matrix to be.
-// Rows with scales of their own are whole blocks in any file.
+// matrix to be. Rows with scales of their own are whole blocks in any file.
 Status CpuTier::CheckDown(const FfnBlockSource& source) {
   if (source.neuron_major && IsKQuant(source.down->type)) {
     return Status(StatusCode::kModelUnsupported,
