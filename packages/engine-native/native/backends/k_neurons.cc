@@ -84,6 +84,7 @@ NeuronMatrix MakeKNeuronMatrix(DType type, int64_t neurons, int64_t d_model,
   matrix.rows = neurons;
   matrix.cols = d_model;
   matrix.row_bytes = d_model / 2 + d_model * HighBits(type) / 8;
+  matrix.stride = matrix.row_bytes;
   matrix.group_bytes = kGroup * matrix.row_bytes + 2 * d_model;
   matrix.super_bytes = kGroups * matrix.group_bytes + (type == DType::kQ6_K ? 2 : 4) * d_model;
   return matrix;

@@ -59,17 +59,16 @@ Status LoadedModel::CheckPredictors(const PredictorSet& set) const {
 }
 
 Status LoadedModel::Read(const ModelFile& file, const EngineOptions& options) {
-  ASSIGN_OR_RETURN(const WeightPlan weight_plan, WeightPlan::Make(file, model_));
+  ASSIGN_OR_RETURN(WeightPlan weight_plan, WeightPlan::Make(file, model_));
+  weight_plan.SetChosenFirst(options.predictors != nullptr);
   const Plan& plan = options.plan;
   RETURN_IF_ERROR(ffn_.Validate(weight_plan.ffn_blocks(), plan));
 
-  const bool chosen_first = options.predictors != nullptr;
   // The only tier there is holds whole layers, whatever their order.
   uint64_t ffn_bytes = 0;
   int64_t widest_block = 0;
   for (const auto& blocks : weight_plan.ffn_blocks()) {
-    for (FfnBlockSource block : blocks) {
-      block.chosen_first = chosen_first;
+    for (const FfnBlockSource& block : blocks) {
       ffn_bytes += cpu_tier_.PlannedBytes(block, block.n_neurons);
       widest_block = std::max(widest_block, block.n_neurons);
     }
@@ -88,9 +87,6 @@ Status LoadedModel::Read(const ModelFile& file, const EngineOptions& options) {
   ASSIGN_OR_RETURN(Weights weights, weight_plan.Load(*cpu_, reads));
   weights_ = std::make_unique<Weights>(std::move(weights));
   for (size_t layer = 0; layer < weights_->layers.size(); ++layer) {
-    for (FfnBlockSource& block : weights_->layers[layer].ffn_blocks) {
-      block.chosen_first = chosen_first;
-    }
     RETURN_IF_ERROR(ffn_.Append(weights_->layers[layer].ffn_blocks,
                                 plan.layers.empty() ? LayerPlan{} : plan.layers[layer], reads));
   }

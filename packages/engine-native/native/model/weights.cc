@@ -197,6 +197,12 @@ Result<WeightPlan> WeightPlan::Make(const ModelFile& file, const Hyperparameters
   return WeightPlanner(file, model).Plan();
 }
 
+void WeightPlan::SetChosenFirst(bool chosen_first) {
+  for (std::vector<FfnBlockSource>& blocks : ffn_blocks_) {
+    for (FfnBlockSource& block : blocks) block.chosen_first = chosen_first;
+  }
+}
+
 Result<Weights> WeightPlan::Load(Accountant& accountant, LoadList& reads) const {
   Weights weights;
   weights.architecture = architecture_;

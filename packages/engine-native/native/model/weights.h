@@ -62,6 +62,9 @@ class WeightPlan {
   uint64_t bytes() const { return bytes_; }  // that Load reserves
   const std::vector<std::vector<FfnBlockSource>>& ffn_blocks() const { return ffn_blocks_; }
 
+  // Of all blocks; see FfnBlockSource.
+  void SetChosenFirst(bool chosen_first);
+
   // Makes room for everything but the neurons; it is there when `reads` has run.
   Result<Weights> Load(Accountant& accountant, LoadList& reads) const;
 

@@ -7,6 +7,18 @@
 #include <sstream>
 #include <string>
 
+// Whether this code is watched by a sanitizer that makes it many times slower.
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define TC_SANITIZED 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define TC_SANITIZED 1
+#endif
+#endif
+#if !defined(TC_SANITIZED)
+#define TC_SANITIZED 0
+#endif
+
 namespace thermocline::testing {
 
 using TestBody = void (*)();

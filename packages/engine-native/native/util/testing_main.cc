@@ -51,16 +51,7 @@ std::string DataFile(const std::string& relative) {
   return std::filesystem::exists(path, ec) ? path : std::string();
 }
 
-bool IsSlow() {
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-  return true;
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-  return true;
-#endif
-#endif
-  return std::getenv("THERMOCLINE_EMULATED") != nullptr;
-}
+bool IsSlow() { return TC_SANITIZED != 0 || std::getenv("THERMOCLINE_EMULATED") != nullptr; }
 
 }  // namespace thermocline::testing
 

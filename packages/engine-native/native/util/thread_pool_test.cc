@@ -8,16 +8,10 @@
 #include <thread>
 #include <vector>
 
-#if defined(__has_feature)
-#if __has_feature(thread_sanitizer) || __has_feature(address_sanitizer)
-#define TC_SANITIZED 1
-#endif
-#elif defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
-#define TC_SANITIZED 1
-#endif
+#include "util/testing.h"
 
 // Speeds mean something on Linux and without sanitizers.
-#if defined(__linux__) && !defined(TC_SANITIZED)
+#if defined(__linux__) && !TC_SANITIZED
 #define TC_MEASURES_SPEED 1
 #else
 #define TC_MEASURES_SPEED 0
@@ -31,8 +25,6 @@
 #if defined(__linux__)
 #include <ctime>
 #endif
-
-#include "util/testing.h"
 
 namespace thermocline {
 namespace {
