@@ -74,8 +74,58 @@ export function chooseWidths(problem: WidthProblem): ChosenWidth[] {
   const holds = (chosen: ChosenWidth[]) =>
     overPredictionOf(problem, chosen) <= problem.overPrediction;
   const free = priced(0);
-  if (holds(free)) return free;
-  return priced(cheapest(DEAREST_NEURON, (predicted) => holds(priced(predicted))));
+  if (holds(free)) return spendSlack(problem, free);
+  const strict = priced(cheapest(DEAREST_NEURON, (predicted) => holds(priced(predicted))));
+  return spendSlack(problem, strict);
+}
+
+/**
+ * A price finds only what lies on a lower hull, so some of a limit may be left over: spends it layer
+ * by layer, on whatever saves most bytes, as long as there is something.
+ */
+function spendSlack(problem: WidthProblem, chosen: readonly ChosenWidth[]): ChosenWidth[] {
+  const { budget, recall } = problem;
+  const overPrediction = Math.max(problem.overPrediction, overPredictionOf(problem, chosen));
+  const widest = Math.max(budget, sizeOf(chosen));
+  const widths = [...chosen];
+  const holds = () =>
+    sizeOf(widths) <= widest &&
+    recallOf(problem, widths) >= recall &&
+    overPredictionOf(problem, widths) <= overPrediction;
+  for (;;) {
+    let [saved, at, best] = [0, -1, {} as ChosenWidth];
+    for (const [i, layer] of problem.layers.entries()) {
+      const before = widths[i] as ChosenWidth;
+      for (const other of choicesOf(problem, layer)) {
+        if (before.bytes - other.bytes <= saved) continue;
+        widths[i] = other;
+        if (holds()) [saved, at, best] = [before.bytes - other.bytes, i, other];
+      }
+      widths[i] = before;
+    }
+    if (at < 0) return widths;
+    widths[at] = best;
+  }
+}
+
+function choicesOf(
+  problem: WidthProblem,
+  { candidates, bytesWithout }: LayerChoices,
+): ChosenWidth[] {
+  const predicted = candidates.flatMap((candidate) =>
+    candidate.points.map((point) => ({
+      candidate,
+      point,
+      bytes: bytesAt(problem, candidate, point),
+    })),
+  );
+  return bytesWithout === Number.POSITIVE_INFINITY
+    ? predicted
+    : [...predicted, { bytes: bytesWithout }];
+}
+
+function sizeOf(chosen: readonly ChosenWidth[]): number {
+  return chosen.reduce((sum, { candidate }) => sum + (candidate?.size ?? 0), 0);
 }
 
 function withinLoss(problem: WidthProblem, predicted: number): ChosenWidth[] {
