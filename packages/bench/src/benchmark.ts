@@ -82,6 +82,8 @@ const roundSchema = z.object({
   computed_share: z.number().nullable(),
   /** What decode reads of the FFN's weights, over the time of just that. */
   ffn_bytes_per_second: rate.nullable(),
+  /** What plain reading moved just before or just after, the better of both: the round's roof. */
+  peak_bytes_per_second: rate.nullable().default(null),
 });
 
 const medianSchema = z.object({
@@ -98,7 +100,7 @@ const medianSchema = z.object({
   /** Where `bytes_per_token` was counted: by the engine, or by this one in mode dense. */
   bytes_counted_by: z.enum(['engine', 'thermocline dense']).nullable(),
   achieved_bytes_per_second: rate.nullable(),
-  /** Achieved over the best measured peak. */
+  /** Achieved over the round's roof. */
   peak_share: z.number().nonnegative().nullable(),
   ffn_bytes_per_second: rate.nullable(),
   ffn_peak_share: z.number().nonnegative().nullable(),
@@ -141,7 +143,7 @@ const benchmarkSchema = z.object({
     kernels: text,
     system: text,
     node: text,
-    /** What plain reading moves: the best is the roof of the run. */
+    /** What plain reading moves, whenever it was measured. */
     memory: z.array(z.object({ threads: count, bytes_per_second: z.array(rate) })),
     peak_bytes_per_second: rate.nullable(),
   }),

@@ -17,18 +17,23 @@ export function perRound(
   });
 }
 
+type Figure = (round: BenchmarkRound) => readonly number[] | number | null;
+
+/** The median of what the rounds have; null where none has it. */
+function middleOf(rounds: readonly BenchmarkRound[], figure: Figure): number | null {
+  const values = perRound(rounds, (round) => {
+    const value = figure(round);
+    return value === null ? [] : typeof value === 'number' ? [value] : value;
+  });
+  return values.length > 0 ? median(values) : null;
+}
+
 /** Medians over the rounds of a case. */
 export function medians(
   { rounds, batch }: Pick<BenchmarkCase, 'rounds' | 'batch'>,
   model: BenchmarkModel,
 ): BenchmarkMedian {
-  const middle = (figure: (round: BenchmarkRound) => readonly number[] | number | null) => {
-    const values = perRound(rounds, (round) => {
-      const value = figure(round);
-      return value === null ? [] : typeof value === 'number' ? [value] : value;
-    });
-    return values.length > 0 ? median(values) : null;
-  };
+  const middle = (figure: Figure) => middleOf(rounds, figure);
   const loadMs = middle((round) => round.load_ms);
   const decode = middle((round) => round.decode_tokens_per_second);
   const p50 = middle((round) => round.ms_per_token?.p50 ?? null);
@@ -63,7 +68,7 @@ function readRate({ load }: BenchmarkRound): number | null {
  * Adds bandwidths. A peer that does not count its bytes reads the same file: it is charged what
  * Thermocline's own dense decode reads for the same work.
  */
-export function addBandwidth(cases: readonly BenchmarkCase[], peak: number | null): void {
+export function addBandwidth(cases: readonly BenchmarkCase[]): void {
   for (const one of cases) {
     const { median: figures } = one;
     if (figures.bytes_per_token === null && figures.decode_tokens_per_second !== null) {
@@ -72,12 +77,25 @@ export function addBandwidth(cases: readonly BenchmarkCase[], peak: number | nul
       if (figures.bytes_per_token !== null) figures.bytes_counted_by = 'thermocline dense';
     }
     const { bytes_per_token: bytes, decode_tokens_per_second: speed } = figures;
-    const { ffn_bytes_per_second: ffn } = figures;
-    if (ffn !== null && peak !== null) figures.ffn_peak_share = ffn / peak;
+    figures.ffn_peak_share = shareOfRoof(one, (round) => round.ffn_bytes_per_second);
     if (!bytes || speed === null) continue;
     figures.achieved_bytes_per_second = bytes * speed;
-    figures.peak_share = peak === null ? null : (bytes * speed) / peak;
+    figures.peak_share = shareOfRoof(one, (round) => {
+      const [own] = perRound([round], (each) => each.decode_tokens_per_second);
+      return own === undefined ? null : bytes * own;
+    });
   }
+}
+
+/** Each round under its own roof. */
+function shareOfRoof(
+  { rounds }: BenchmarkCase,
+  bytesPerSecond: (round: BenchmarkRound) => number | null,
+): number | null {
+  return middleOf(rounds, (round) => {
+    const [moved, peak] = [bytesPerSecond(round), round.peak_bytes_per_second];
+    return moved === null || peak === null ? null : moved / peak;
+  });
 }
 
 /** The bytes of a token do not depend on threads or on other work. */

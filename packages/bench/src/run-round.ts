@@ -49,6 +49,7 @@ function toRound(
     bytes_per_token: answer.bytesPerToken,
     computed_share: answer.computedShare,
     ffn_bytes_per_second: answer.ffnBytesPerSecond,
+    peak_bytes_per_second: null, // measured between rounds
   };
 }
 

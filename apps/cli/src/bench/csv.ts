@@ -42,6 +42,7 @@ const COLUMNS = [
   'predictor_bytes_per_token',
   'computed_share',
   'ffn_bytes_per_second',
+  'peak_bytes_per_second',
   'about',
 ] as const;
 
@@ -69,6 +70,7 @@ function roundCells(round: BenchmarkRound) {
     predictor_bytes_per_token: round.bytes_per_token?.predictors,
     computed_share: round.computed_share,
     ffn_bytes_per_second: round.ffn_bytes_per_second,
+    peak_bytes_per_second: round.peak_bytes_per_second,
   };
 }
 
