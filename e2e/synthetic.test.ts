@@ -111,6 +111,7 @@ describe('planted rates are those that a dense pass measures', () => {
     ['tiny-drelu', { skew: 0.5 }],
     ['tiny-opt', {}],
     ['tiny-opt', { sparsity: 0.97, seed: 9 }],
+    ['tiny', { order: 'hottest-first' }],
   ];
   test.each(cases)('%s %o', async (shape, options) => {
     // Q8_0 rounds activations as Q4_0 does.
@@ -127,6 +128,18 @@ describe('planted rates are those that a dense pass measures', () => {
     expect(worst).toBeGreaterThan(0.2);
   });
 
+  test('and fall from the first neuron to the last where a file is in order', () => {
+    const [ordered, mixed] = (['hottest-first', 'random'] as const).map((order) =>
+      plantedRates('tiny', { order }),
+    );
+    for (const [layer, rates] of (ordered ?? []).entries()) {
+      const sorted = mixed?.[layer]?.toSorted().toReversed() ?? [];
+      // Thresholds are rounded, for each neuron by another bit.
+      const apart = rates.map((rate, i) => Math.abs(rate / (sorted[i] ?? 0) - 1));
+      expect(Math.max(...apart)).toBeLessThan(0.1);
+    }
+  });
+
   test('by expert in mixtures, which the engine cannot run yet', () => {
     const [none, mixture] = plantedRates('tiny-moe');
     expect([none?.length, mixture?.length]).toEqual([0, 8 * 256]);
@@ -140,6 +153,7 @@ describe('planted predictors find what they are said to find', () => {
     ['tiny', { rank: 64 }, 1.25],
     ['tiny-drelu', { rank: 64, predictability: 0.85 }, 1.5],
     ['tiny-opt', { rank: 64, predictability: 0.8 }, 1.1],
+    ['tiny', { rank: 64, order: 'hottest-first' }, 1.25],
   ];
   test.each(cases)('%s %o at %d', async (shape, options, overPrediction) => {
     const path = await write(shape, options);

@@ -373,6 +373,11 @@ function addSynth(program: Command): void {
         .choices(['usual', 'packed'])
         .default('usual'),
     )
+    .addOption(
+      new Option('--order <order>', 'of the neurons of a layer; hottest-first: as packing does')
+        .choices(['random', 'hottest-first'])
+        .default('random'),
+    )
     .option('--sparsity <share>', "neurons that are left at zero (default: the shape's)", share)
     .option('--skew <a>', 'exponent of the power law of firing rates (default: 0.8)', number(0, 2))
     .option('--rank <n>', 'columns that tell what fires (default: width / 7)', wholeNumber(32))

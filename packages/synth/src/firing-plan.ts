@@ -22,7 +22,10 @@ export interface FiringPlan {
   rates: Float64Array;
 }
 
-/** Thresholds by rank, in standard deviations: the same in every layer, dealt to other neurons. */
+/**
+ * Thresholds by rank, in standard deviations: the same in every layer, dealt to other neurons
+ * unless the recipe has them in order.
+ */
 export class FiringPlanner {
   readonly #thresholds: Float64Array;
   /** Up rows of a double ReLU are positive that often. */
@@ -50,7 +53,7 @@ export class FiringPlanner {
     const { geometry, pool } = this;
     const random = new Random(this.recipe.seed, name);
     const thresholds = this.#thresholds.slice();
-    random.shuffle(thresholds);
+    if (this.recipe.order === 'random') random.shuffle(thresholds);
     const neurons = thresholds.length;
     const blocks = (this.recipe.shape.dModel - geometry.constant) / BLOCK;
     const plan: FiringPlan = {

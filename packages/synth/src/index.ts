@@ -13,7 +13,14 @@ export {
 } from './planted-predictors.js';
 export { plantedRates } from './planted-rates.js';
 export { isSynthetic, type MetadataText, readRecipe } from './read-recipe.js';
-export { type PlantOptions, RECIPE_VERSION, type Recipe, resolveRecipe } from './recipe.js';
+export {
+  NEURON_ORDERS,
+  type NeuronOrder,
+  type PlantOptions,
+  RECIPE_VERSION,
+  type Recipe,
+  resolveRecipe,
+} from './recipe.js';
 export { SHAPES, type ShapeName, type SyntheticActivation, type SyntheticShape } from './shapes.js';
 export { SYNTHETIC_TYPES, type SyntheticType } from './weight-types.js';
 export {

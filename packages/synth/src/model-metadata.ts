@@ -30,7 +30,7 @@ export function modelMetadata(
 }
 
 function synthetic(recipe: Recipe): [string, GgufValue][] {
-  const { name, sparsity, skew, rank, predictability, layers, seed } = recipe;
+  const { name, sparsity, skew, rank, predictability, order, layers, seed } = recipe;
   const key = (part: string) => `thermocline.synthetic.${part}`;
   return [
     ['thermocline.synthetic', { type: 'bool', value: true }],
@@ -42,6 +42,7 @@ function synthetic(recipe: Recipe): [string, GgufValue][] {
     [key('skew'), { type: 'f64', value: skew }],
     [key('rank'), u32(rank)],
     [key('predictability'), { type: 'f64', value: predictability }],
+    ...(order === 'random' ? [] : [[key('order'), string(order)] as [string, GgufValue]]),
   ];
 }
 

@@ -1,5 +1,5 @@
 import { PipelineError } from '@thermocline/contracts';
-import { RECIPE_VERSION, type Recipe, resolveRecipe } from './recipe.js';
+import { type NeuronOrder, RECIPE_VERSION, type Recipe, resolveRecipe } from './recipe.js';
 
 /** A key of a model file with its value as text, as `inspectModel` lists them. */
 export interface MetadataText {
@@ -42,6 +42,8 @@ export function readRecipe(path: string, metadata: readonly MetadataText[]): Rec
     skew: number('skew'),
     rank: number('rank'),
     predictability: number('predictability'),
+    // Files of the usual order do not name it.
+    order: (text('order') || 'random') as NeuronOrder,
   });
 }
 

@@ -14,6 +14,7 @@ describe('what is asked for', () => {
     ['layers', 'tiny', { layers: 0 }],
     ['seed', 'tiny', { seed: 2 ** 32 }],
     ['seed', 'tiny', { seed: 1.5 }],
+    ['order', 'tiny', { order: 'coldest-first' as 'random' }],
   ])('%s is refused: %s %o', (argument, shape, options) => {
     expect(() => resolveRecipe(shape, options)).toThrow(
       expect.objectContaining({
@@ -37,6 +38,12 @@ describe('what a file says', () => {
 
   it('is what it was made of', () => {
     expect(readRecipe('m.gguf', marked)).toEqual(resolveRecipe('tiny', { seed: 3 }));
+  });
+
+  it('names an order that is not the usual one', () => {
+    const ordered = [...marked, key('.order', 'hottest-first')];
+    const recipe = resolveRecipe('tiny', { seed: 3, order: 'hottest-first' });
+    expect(readRecipe('m.gguf', ordered)).toEqual(recipe);
   });
 
   it.each([

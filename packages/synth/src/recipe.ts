@@ -5,6 +5,10 @@ import { BLOCK } from './weight-types.js';
 /** Changes whenever the same options give other numbers. Files carry it. */
 export const RECIPE_VERSION = 1;
 
+/** How the neurons of a layer stand in the file: dealt at random, or as packing by a plan leaves them. */
+export const NEURON_ORDERS = ['random', 'hottest-first'] as const;
+export type NeuronOrder = (typeof NEURON_ORDERS)[number];
+
 /** What is planted. Left out: what the shape says, or the defaults named here. */
 export interface PlantOptions {
   /** Share of the neurons that a token leaves at zero. */
@@ -15,6 +19,8 @@ export interface PlantOptions {
   rank?: number;
   /** Share of what decides a firing that lies in these columns; 0.95. */
   predictability?: number;
+  /** `random`. */
+  order?: NeuronOrder;
   /** Layers, where not as many as the shape has. */
   layers?: number;
   /** Same seed, same bytes; 1. */
@@ -39,6 +45,7 @@ export function resolveRecipe(name: string, options: PlantOptions = {}): Recipe 
   }
   const shape: SyntheticShape = SHAPES[name as ShapeName];
   const { sparsity = shape.sparsity, skew = 0.8, predictability = 0.95, seed = 1 } = options;
+  const { order = 'random' } = options;
   const { layers = shape.layers, rank = BLOCK * Math.round(shape.dModel / 7 / BLOCK) } = options;
   checkNumber('sparsity', sparsity, 0.1, 0.999);
   checkNumber('skew', skew, 0, 2);
@@ -48,7 +55,12 @@ export function resolveRecipe(name: string, options: PlantOptions = {}): Recipe 
   checkWhole('rank', rank, BLOCK, shape.dModel / 2);
   if (rank % BLOCK !== 0)
     throw invalidOption('rank', `must be a multiple of ${BLOCK}, not ${rank}`);
-  return { name: name as ShapeName, shape, sparsity, skew, rank, predictability, layers, seed };
+  if (!NEURON_ORDERS.includes(order)) {
+    const known = NEURON_ORDERS.join(', ');
+    throw invalidOption('order', `must be one of ${known}, not ${String(order)}`);
+  }
+  const planted = { sparsity, skew, rank, predictability, order, layers, seed };
+  return { name: name as ShapeName, shape, ...planted };
 }
 
 function checkNumber(argument: string, value: number, lowest: number, highest: number): void {

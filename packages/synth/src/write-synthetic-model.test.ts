@@ -34,6 +34,7 @@ describe('writeSyntheticModel', () => {
     ['tiny-drelu', { skew: 1.2, sparsity: 0.8 }, '4d806f9de55d8bb8'],
     ['tiny-opt', { predictability: 0.7 }, '2841138e5d533f32'],
     ['tiny-falcon', {}, '405835f6f219ee37'],
+    ['tiny', { layout: 'packed', order: 'hottest-first' }, 'bb3943ba677138ba'],
     ['tiny-moe', { seed: 7 }, 'b3c69ea8f44642bf'],
   ])('writes %s %o as ever', async (shape, options, expected) => {
     expect(await hash(shape, options)).toBe(expected);

@@ -1,6 +1,7 @@
 import { isPipelineError } from '@thermocline/contracts';
 import { formatBytes } from '@thermocline/runtime';
 import {
+  type NeuronOrder,
   type PlantOptions,
   planSyntheticModel,
   type Recipe,
@@ -21,6 +22,11 @@ import { modelOutput } from '../synthesis/model-output.js';
 import { type PlantedFigures, plantPredictors } from '../synthesis/plant-predictors.js';
 import { note, print, printJson } from '../terminal.js';
 import { UsageError } from '../usage-error.js';
+
+const ORDER_TEXTS: Record<NeuronOrder, string> = {
+  random: 'in random order',
+  'hottest-first': 'hottest first',
+};
 
 export interface SynthFlags extends PlantOptions {
   output?: string;
@@ -99,13 +105,13 @@ function describe(
   seconds: number,
   predictors: PlantedFigures | undefined,
 ): string[] {
-  const { name, layers, sparsity, skew, rank, predictability, seed } = recipe;
+  const { name, layers, sparsity, skew, rank, predictability, order, seed } = recipe;
   const size = `${formatCount(parameters)} parameters, ${formatBytes(bytes)}`;
   const rate = formatRate(bytes / 1e6 / seconds, 'MB/s');
   return [
     `${path}: synthetic ${name}, ${layers} layers, ${type}, ${layout} layout`,
     `  ${size}, written at ${rate}`,
-    `  planted: ${formatShare(sparsity)} sparse, skew ${skew}, ${formatShare(predictability)} of it predictable in ${rank} columns, seed ${seed}`,
+    `  planted: ${formatShare(sparsity)} sparse, skew ${skew}, ${formatShare(predictability)} of it predictable in ${rank} columns, neurons ${ORDER_TEXTS[order]}, seed ${seed}`,
     ...(predictors ? [describePredictors(predictors)] : []),
     '  synthetic weights: what it says is noise',
   ];
