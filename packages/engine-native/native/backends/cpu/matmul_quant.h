@@ -156,16 +156,25 @@ void MatmulQuant(const RowMatrix& w, RowSet rows, const Activations& x, float* y
                  int64_t y_stride) {
   if (x.n_tokens == 1) return MatvecQuant<Q>(w, rows, x, y);
   const int64_t at_once = RowsAtOnce(w, x.n_tokens);
+  const bool stretch = OneStretch(w, rows);
+  const int64_t panels = (x.cols / kBlock + kPanel - 1) / kPanel;
+  // What comes next is fetched in all passes over a tile, or where many tiles are passed by in turn,
+  // which stay in a cache, in the first.
+  const int64_t passes = at_once > kQuantRows ? 1 : (x.n_tokens + kQuantTokens - 1) / kQuantTokens;
   for (int64_t begin = 0; begin < rows.count; begin += at_once) {
     const int64_t end = MinOf(rows.count, begin + at_once);
     int64_t t = 0;
+    int64_t pass = 0;
     const auto run = [&]<int N>() __attribute__((always_inline)) {
+      const int64_t fetching = stretch && pass < passes ? passes : 0;
       for (int64_t i = begin; i < end; i += kQuantRows) {
-        if (t == 0) FetchPanelsAfter<kQuantRows>(w, rows, i);
-        QuantTile<Q, kQuantRows, N>(TileAt<kQuantRows>(w, rows, i), NothingAhead(), x, t,
-                                    y + t * y_stride, y_stride);
+        if (t == 0) FetchRowsAfter<kQuantRows>(w, rows, i);
+        const auto ahead = StretchAhead::Of<kQuantRows>(w, rows, i, panels, pass, fetching);
+        QuantTile<Q, kQuantRows, N>(TileAt<kQuantRows>(w, rows, i), ahead, x, t, y + t * y_stride,
+                                    y_stride);
       }
       t += N;
+      ++pass;
     };
     while (t + kQuantTokens <= x.n_tokens) run.template operator()<kQuantTokens>();
     while (x.n_tokens - t >= 3) run.template operator()<3>();

@@ -84,6 +84,36 @@ struct RowAhead {
   }
 };
 
+// What comes after a tile of rows of one stretch, a few lines at every panel of every pass over the
+// tile: lines asked for all at once keep those waiting that the arithmetic needs now.
+struct StretchAhead {
+  const std::byte* from;
+  int64_t lines;     // in all passes
+  int64_t per_turn;  // a turn is a panel of a pass
+  int64_t turn;      // the first of this pass
+
+  // For a pass over the tile of R rows at i, each pass of `panels`; `passes` in all, which is 0 where
+  // nothing is to be fetched.
+  template <int R>
+  static TC_INLINE StretchAhead Of(const RowMatrix& w, const RowSet& rows, int64_t i,
+                                   int64_t panels, int64_t pass, int64_t passes) {
+    constexpr int64_t kLead = 16 << 10;
+    if (passes == 0) return {w.data, 0, 0, 0};
+    const int64_t bytes = R * w.row_bytes;
+    const int64_t turns = passes * panels;
+    const int64_t lines = (bytes + kLine - 1) / kLine;
+    return {w.data + (rows.begin + i) * w.row_bytes + (bytes > kLead ? bytes : kLead), lines,
+            (lines + turns - 1) / turns, pass * panels};
+  }
+
+  template <int64_t kBytes>
+  TC_INLINE void Fetch(int64_t at) const {
+    const int64_t first = (turn + at / kBytes) * per_turn;
+    const int64_t last = MinOf(first + per_turn, lines);
+    for (int64_t line = first; line < last; ++line) Prefetch(from + line * kLine);
+  }
+};
+
 struct NothingAhead {
   template <int64_t kBytes>
   TC_INLINE void Fetch(int64_t) const {}
@@ -98,14 +128,6 @@ TC_INLINE void FetchRowsAfter(const RowMatrix& w, const RowSet& rows, int64_t i)
   for (int64_t j = i + R; j < MinOf(i + 2 * R, rows.count); ++j) {
     FetchStretch(w.data + RowAt(rows, j) * w.stride, MinOf(w.row_bytes, 4096));
   }
-}
-
-// The same for quantised rows, whose tiles are done sooner: a range's next rows as well, since
-// rows that are read side by side hide from the processor that they follow each other.
-template <int R>
-TC_INLINE void FetchPanelsAfter(const RowMatrix& w, const RowSet& rows, int64_t i) {
-  if (!OneStretch(w, rows)) return FetchRowsAfter<R>(w, rows, i);
-  FetchStretch(w.data + (rows.begin + i + R) * w.row_bytes, MinOf(R * w.row_bytes, 32 << 10));
 }
 
 // Tokens whose inputs stay in the second cache while all rows pass by them.
