@@ -57,6 +57,8 @@ interface Prices {
 const MOST_UNITS = 1024;
 const STEPS = 32;
 const FREE = 1e-12;
+/** So that the last bit of a sum breaks no limit. */
+const ROUNDING = 1e-12;
 const DEAREST_VALUE = 1e18;
 /** Far above what a neuron reads, and far below what its value may cost. */
 const DEAREST_NEURON = 1e7;
@@ -79,32 +81,52 @@ export function chooseWidths(problem: WidthProblem): ChosenWidth[] {
   return spendSlack(problem, strict);
 }
 
+/** What is limited: the budget, the value that is missed, and neurons predicted per firing one. */
+interface Use {
+  size: number;
+  missed: number;
+  predicted: number;
+  firing: number;
+}
+
+const NOTHING: Use = { size: 0, missed: 0, predicted: 0, firing: 0 };
+
 /**
- * A price finds only what lies on a lower hull, so some of a limit may be left over: spends it layer
- * by layer, on whatever saves most bytes, as long as there is something.
+ * A price finds only what lies on a lower hull, so some of a limit may be left over: spends it on
+ * whatever layer saves most bytes by it, as long as one does.
  */
 function spendSlack(problem: WidthProblem, chosen: readonly ChosenWidth[]): ChosenWidth[] {
-  const { budget, recall } = problem;
-  const overPrediction = Math.max(problem.overPrediction, overPredictionOf(problem, chosen));
-  const widest = Math.max(budget, sizeOf(chosen));
+  const { layers } = problem;
   const widths = [...chosen];
-  const holds = () =>
-    sizeOf(widths) <= widest &&
-    recallOf(problem, widths) >= recall &&
-    overPredictionOf(problem, widths) <= overPrediction;
+  const uses = widths.map((width, i) => useOf(layers[i] as LayerChoices, width));
+  const total = uses.reduce(plus, { ...NOTHING });
+  const value = layers.reduce((sum, layer) => sum + layer.value, 0);
+  const most = {
+    // Limits that do not hold as it is are not to become worse.
+    size: Math.max(problem.budget, total.size),
+    missed: Math.max((1 - problem.recall) * value * (1 - ROUNDING), total.missed),
+    perFiring: Math.max(problem.overPrediction, overPredictionOf(problem, chosen)),
+  };
+  const choices = layers.map((layer) =>
+    choicesOf(problem, layer).map((width) => ({ width, use: useOf(layer, width) })),
+  );
   for (;;) {
-    let [saved, at, best] = [0, -1, {} as ChosenWidth];
-    for (const [i, layer] of problem.layers.entries()) {
-      const before = widths[i] as ChosenWidth;
-      for (const other of choicesOf(problem, layer)) {
-        if (before.bytes - other.bytes <= saved) continue;
-        widths[i] = other;
-        if (holds()) [saved, at, best] = [before.bytes - other.bytes, i, other];
+    let best: { layer: number; saved: number; width: ChosenWidth; use: Use } | undefined;
+    for (const [layer, all] of choices.entries()) {
+      const [now, used] = [widths[layer] as ChosenWidth, uses[layer] as Use];
+      for (const { width, use } of all) {
+        const saved = now.bytes - width.bytes;
+        if (saved <= (best?.saved ?? 0)) continue;
+        const { size, missed, predicted, firing } = plus(less(total, used), use);
+        if (size > most.size || missed > most.missed) continue;
+        if (predicted > most.perFiring * firing) continue;
+        best = { layer, saved, width, use };
       }
-      widths[i] = before;
     }
-    if (at < 0) return widths;
-    widths[at] = best;
+    if (best === undefined) return widths;
+    Object.assign(total, plus(less(total, uses[best.layer] as Use), best.use));
+    widths[best.layer] = best.width;
+    uses[best.layer] = best.use;
   }
 }
 
@@ -112,7 +134,7 @@ function choicesOf(
   problem: WidthProblem,
   { candidates, bytesWithout }: LayerChoices,
 ): ChosenWidth[] {
-  const predicted = candidates.flatMap((candidate) =>
+  const predicting = candidates.flatMap((candidate) =>
     candidate.points.map((point) => ({
       candidate,
       point,
@@ -120,12 +142,36 @@ function choicesOf(
     })),
   );
   return bytesWithout === Number.POSITIVE_INFINITY
-    ? predicted
-    : [...predicted, { bytes: bytesWithout }];
+    ? predicting
+    : [...predicting, { bytes: bytesWithout }];
 }
 
-function sizeOf(chosen: readonly ChosenWidth[]): number {
-  return chosen.reduce((sum, { candidate }) => sum + (candidate?.size ?? 0), 0);
+function useOf({ value, firing }: LayerChoices, { candidate, point }: ChosenWidth): Use {
+  if (point === undefined) return NOTHING;
+  return {
+    size: candidate?.size ?? 0,
+    missed: value - point.value,
+    predicted: point.predicted,
+    firing,
+  };
+}
+
+function plus(a: Use, b: Use): Use {
+  return {
+    size: a.size + b.size,
+    missed: a.missed + b.missed,
+    predicted: a.predicted + b.predicted,
+    firing: a.firing + b.firing,
+  };
+}
+
+function less(a: Use, b: Use): Use {
+  return plus(a, {
+    size: -b.size,
+    missed: -b.missed,
+    predicted: -b.predicted,
+    firing: -b.firing,
+  });
 }
 
 function withinLoss(problem: WidthProblem, predicted: number): ChosenWidth[] {
