@@ -4,6 +4,7 @@ import { execFile, spawnSync } from 'node:child_process';
 import { join, relative } from 'node:path';
 import { formatCounts } from './counts.mjs';
 import { publishedPackages } from './packages.mjs';
+import { inParallel } from './parallel.mjs';
 import { pnpm, ROOT } from './setup.mjs';
 
 const JOBS = 2;
@@ -62,16 +63,10 @@ function problemOf(tool, args) {
   });
 }
 
-async function runAll(checks) {
-  const waiting = [...checks];
-  const work = async () => {
-    while (waiting.length > 0) {
-      const [name, tool, ...args] = waiting.shift();
-      report(name, await problemOf(tool, args));
-    }
-  };
-  await Promise.all(Array.from({ length: JOBS }, work));
-}
+const runAll = (checks) =>
+  inParallel(JOBS, checks, async ([name, tool, ...args]) => {
+    report(name, await problemOf(tool, args));
+  });
 
 await runAll([['types', 'pnpm', 'run', 'typecheck']]); // by itself: it runs on all cores
 await runAll(ofSources);

@@ -4,8 +4,9 @@
 import { spawnSync } from 'node:child_process';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
+import { formatCounts } from '../../../scripts/counts.mjs';
 import { buildNative, PACKAGE } from './cmake.mjs';
-import { closingLine, runTestBinaries } from './run-tests.mjs';
+import { runTestBinaries } from './run-tests.mjs';
 
 const COMPILER = 'aarch64-linux-gnu-g++';
 const EMULATOR = ['qemu-aarch64', '-L', '/usr/aarch64-linux-gnu'];
@@ -37,5 +38,5 @@ const total =
         emulator: EMULATOR,
         jobs: availableParallelism(),
       });
-console.log(closingLine(total));
+console.log(formatCounts(total));
 process.exitCode = total.failed > 0 ? 1 : 0;

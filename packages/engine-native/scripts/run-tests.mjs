@@ -2,6 +2,7 @@
 import { execFile } from 'node:child_process';
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { inParallel } from '../../../scripts/parallel.mjs';
 
 /**
  * Each binary ends with `N passed, N failed[, N skipped]`; one that does not has crashed. `jobs` may
@@ -10,14 +11,10 @@ import { join } from 'node:path';
 export async function runTestBinaries(folder, options = {}) {
   const { names = readdirSync(folder), env = {}, emulator = [], jobs = 1 } = options;
   const total = { passed: 0, failed: 0, skipped: 0 };
-  const waiting = names.toSorted();
-  const work = async () => {
-    while (waiting.length > 0) {
-      const counts = await runBinary(folder, waiting.shift(), env, emulator);
-      for (const key of Object.keys(total)) total[key] += counts[key];
-    }
-  };
-  await Promise.all(Array.from({ length: jobs }, work));
+  await inParallel(jobs, names.toSorted(), async (name) => {
+    const counts = await runBinary(folder, name, env, emulator);
+    for (const key of Object.keys(total)) total[key] += counts[key];
+  });
   return total;
 }
 
@@ -46,8 +43,4 @@ function execute(command, args, options) {
   return new Promise((resolve) => {
     execFile(command, args, options, (error, stdout, stderr) => resolve({ error, stdout, stderr }));
   });
-}
-
-export function closingLine({ passed, failed, skipped }) {
-  return `${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ''}`;
 }

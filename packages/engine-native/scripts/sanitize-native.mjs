@@ -5,9 +5,10 @@ import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
+import { formatCounts } from '../../../scripts/counts.mjs';
 import { addonOptions } from './addon-options.mjs';
 import { buildNative, PACKAGE } from './cmake.mjs';
-import { closingLine, runTestBinaries } from './run-tests.mjs';
+import { runTestBinaries } from './run-tests.mjs';
 
 // Where threads meet, from the pool to the engine.
 const THREADED = [
@@ -79,5 +80,5 @@ await testWith('sanitize-thread', {
   targets: THREADED,
   names: THREADED,
 });
-console.log(closingLine(total));
+console.log(formatCounts(total));
 process.exitCode = total.failed > 0 ? 1 : 0;

@@ -1,6 +1,6 @@
 import { STEP_KURTOSIS, STEP_VARIANCE } from './pool.js';
 import type { Recipe } from './recipe.js';
-import type { SyntheticActivation } from './shapes.js';
+import { plantsSparsity, type SyntheticActivation } from './shapes.js';
 import { BLOCK, LARGEST_STEP } from './weight-types.js';
 
 /**
@@ -99,8 +99,8 @@ export function planGeometry(recipe: Recipe): Geometry {
     return Math.ceil(Math.log2((REACH * deviation) / most));
   }
 
-  function activeNeurons({ shape: { nFf, experts, activation } }: Recipe): number {
-    const density = activation === 'silu' ? 1 : 1 - sparsity;
+  function activeNeurons({ shape: { nFf, experts } }: Recipe): number {
+    const density = plantsSparsity(shape) ? 1 - sparsity : 1;
     return density * (experts ? experts.used * nFf + experts.sharedFf : nFf);
   }
 }

@@ -21,7 +21,13 @@ export {
   type Recipe,
   resolveRecipe,
 } from './recipe.js';
-export { SHAPES, type ShapeName, type SyntheticActivation, type SyntheticShape } from './shapes.js';
+export {
+  plantsSparsity,
+  SHAPES,
+  type ShapeName,
+  type SyntheticActivation,
+  type SyntheticShape,
+} from './shapes.js';
 export { SYNTHETIC_TYPES, type SyntheticType } from './weight-types.js';
 export {
   type PlannedModel,

@@ -1,7 +1,7 @@
 import type { GgufValue } from './gguf-header.js';
 import type { SyntheticLayout } from './model-tensors.js';
 import { RECIPE_VERSION, type Recipe } from './recipe.js';
-import type { SyntheticShape } from './shapes.js';
+import { plantsSparsity, type SyntheticShape } from './shapes.js';
 import { vocabularyEntries } from './vocabulary.js';
 import { type SyntheticType, TYPE_FACTS } from './weight-types.js';
 
@@ -12,10 +12,11 @@ export function modelMetadata(
   layout: SyntheticLayout,
 ): Map<string, GgufValue> {
   const { name, shape } = recipe;
-  const share = Math.round(1000 * recipe.sparsity) / 10;
+  const percent = Math.round(1000 * recipe.sparsity) / 10;
+  const planted = plantsSparsity(shape) ? `${percent} % sparse, ` : '';
   return new Map([
     ['general.architecture', string(shape.arch)],
-    ['general.name', string(`synthetic ${name}, ${share} % sparse, seed ${recipe.seed}`)],
+    ['general.name', string(`synthetic ${name}, ${planted}seed ${recipe.seed}`)],
     ['general.description', string('Random weights for benchmarks: what it says is noise.')],
     ['general.file_type', u32(TYPE_FACTS[type].fileType)],
     ['general.quantization_version', u32(2)],

@@ -15,6 +15,7 @@ import { normalTail } from './normal.js';
 import { STEP_VARIANCE } from './pool.js';
 import { marginFor, type PredictionQuality, predictionQuality } from './prediction-quality.js';
 import { type PlantOptions, type Recipe, resolveRecipe } from './recipe.js';
+import { plantsSparsity } from './shapes.js';
 import { BLOCK, halfOfPower, LARGEST_STEP, nibblesOf } from './weight-types.js';
 
 export interface PlantedPredictorOptions {
@@ -85,7 +86,7 @@ export function plantedPredictors(
  * @throws PipelineError `INVALID_ARGUMENT`
  */
 export function requirePredictable({ name, shape }: Recipe): void {
-  if (shape.activation === 'silu') {
+  if (!plantsSparsity(shape)) {
     throw invalidOption('shape', `${name} has nothing to predict: with silu every neuron fires`);
   }
   // The engine has to know a model before anything can be made for it.

@@ -23,6 +23,11 @@ export interface SyntheticShape {
   experts?: { count: number; used: number; sharedFf: number };
 }
 
+/** Whether a model of this shape leaves neurons at zero: with SiLU every neuron fires. */
+export function plantsSparsity({ activation }: SyntheticShape): boolean {
+  return activation !== 'silu';
+}
+
 type Sizes = Pick<SyntheticShape, 'layers' | 'dModel' | 'nFf' | 'heads' | 'kvHeads'>;
 
 function llama(about: string, sizes: Sizes, rest: Partial<SyntheticShape> = {}): SyntheticShape {

@@ -4,6 +4,7 @@ import {
   type NeuronOrder,
   type PlantOptions,
   planSyntheticModel,
+  plantsSparsity,
   type Recipe,
   requirePredictable,
   type SyntheticLayout,
@@ -105,16 +106,23 @@ function describe(
   seconds: number,
   predictors: PlantedFigures | undefined,
 ): string[] {
-  const { name, layers, sparsity, skew, rank, predictability, order, seed } = recipe;
+  const { name, layers } = recipe;
   const size = `${formatCount(parameters)} parameters, ${formatBytes(bytes)}`;
   const rate = formatRate(bytes / 1e6 / seconds, 'MB/s');
   return [
     `${path}: synthetic ${name}, ${layers} layers, ${type}, ${layout} layout`,
     `  ${size}, written at ${rate}`,
-    `  planted: ${formatShare(sparsity)} sparse, skew ${skew}, ${formatShare(predictability)} of it predictable in ${rank} columns, neurons ${ORDER_TEXTS[order]}, seed ${seed}`,
+    describePlanted(recipe),
     ...(predictors ? [describePredictors(predictors)] : []),
     '  synthetic weights: what it says is noise',
   ];
+}
+
+function describePlanted(recipe: Recipe): string {
+  const { shape, sparsity, skew, rank, predictability, order, seed } = recipe;
+  if (!plantsSparsity(shape))
+    return `  dense: with ${shape.activation} every neuron fires; seed ${seed}`;
+  return `  planted: ${formatShare(sparsity)} sparse, skew ${skew}, ${formatShare(predictability)} of it predictable in ${rank} columns, neurons ${ORDER_TEXTS[order]}, seed ${seed}`;
 }
 
 function describePredictors(figures: PlantedFigures): string {

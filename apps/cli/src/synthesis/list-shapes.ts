@@ -1,5 +1,5 @@
 import { formatBytes } from '@thermocline/runtime';
-import { planSyntheticModel, SHAPES } from '@thermocline/synth';
+import { planSyntheticModel, plantsSparsity, SHAPES } from '@thermocline/synth';
 import { formatShare } from '../format.js';
 import { table } from '../table.js';
 import { print, printJson } from '../terminal.js';
@@ -18,7 +18,7 @@ export function listShapes(json = false): void {
       d_model: dModel,
       n_ff: nFf,
       activation,
-      sparsity,
+      sparsity: plantsSparsity(recipe.shape) ? sparsity : 0,
       parameters,
       q4_0_bytes: bytes,
     };
@@ -34,7 +34,7 @@ export function listShapes(json = false): void {
       : String(shape.layers),
     `${shape.d_model} × ${shape.n_ff}`,
     shape.activation,
-    formatShare(shape.sparsity),
+    shape.sparsity > 0 ? formatShare(shape.sparsity) : '',
     formatBytes(shape.q4_0_bytes),
     shape.about,
   ]);
