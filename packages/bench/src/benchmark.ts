@@ -82,8 +82,15 @@ const roundSchema = z.object({
   computed_share: z.number().nullable(),
   /** What decode reads of the FFN's weights, over the time of just that. */
   ffn_bytes_per_second: rate.nullable(),
-  /** What plain reading moved just before or just after, the better of both: the round's roof. */
-  peak_bytes_per_second: rate.nullable().default(null),
+  /** Decode and plain reading in turn, step by step: what reading moved, and decode's share of it. */
+  beside_reading: z
+    .object({
+      bytes_per_second: rate,
+      share: z.number().nonnegative(),
+      ffn_share: z.number().nonnegative().nullable(),
+    })
+    .nullable()
+    .default(null),
 });
 
 const medianSchema = z.object({
@@ -100,7 +107,7 @@ const medianSchema = z.object({
   /** Where `bytes_per_token` was counted: by the engine, or by this one in mode dense. */
   bytes_counted_by: z.enum(['engine', 'thermocline dense']).nullable(),
   achieved_bytes_per_second: rate.nullable(),
-  /** Achieved over the round's roof. */
+  /** What decode reads over what plain reading moves in the same moments. */
   peak_share: z.number().nonnegative().nullable(),
   ffn_bytes_per_second: rate.nullable(),
   ffn_peak_share: z.number().nonnegative().nullable(),
@@ -143,7 +150,7 @@ const benchmarkSchema = z.object({
     kernels: text,
     system: text,
     node: text,
-    /** What plain reading moves, whenever it was measured. */
+    /** What plain reading moved at the start and at the end. */
     memory: z.array(z.object({ threads: count, bytes_per_second: z.array(rate) })),
     peak_bytes_per_second: rate.nullable(),
   }),

@@ -28,16 +28,12 @@ export function describeMachine(kernels: string | undefined): Machine {
   };
 }
 
-/**
- * Streams memory in a process of its own and adds what it moved to the machine's figures.
- *
- * @returns bytes per second
- */
+/** Streams memory in a process of its own and adds what it moved to the machine's figures. */
 export async function measureBandwidth(
   machine: Machine,
   threads: number,
   options: FreshOptions,
-): Promise<number> {
+): Promise<void> {
   const task: WorkerTask = { kind: 'memory', threads };
   const { answer } = await runFresh<{ bytesPerSecond: number; cpuMs: number }>(
     workerCommand(),
@@ -52,5 +48,4 @@ export async function measureBandwidth(
   entry.bytes_per_second.push(answer.bytesPerSecond);
   const all = machine.memory.flatMap(({ bytes_per_second }) => bytes_per_second);
   machine.peak_bytes_per_second = max(all);
-  return answer.bytesPerSecond;
 }

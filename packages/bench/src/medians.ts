@@ -17,23 +17,18 @@ export function perRound(
   });
 }
 
-type Figure = (round: BenchmarkRound) => readonly number[] | number | null;
-
-/** The median of what the rounds have; null where none has it. */
-function middleOf(rounds: readonly BenchmarkRound[], figure: Figure): number | null {
-  const values = perRound(rounds, (round) => {
-    const value = figure(round);
-    return value === null ? [] : typeof value === 'number' ? [value] : value;
-  });
-  return values.length > 0 ? median(values) : null;
-}
-
 /** Medians over the rounds of a case. */
 export function medians(
   { rounds, batch }: Pick<BenchmarkCase, 'rounds' | 'batch'>,
   model: BenchmarkModel,
 ): BenchmarkMedian {
-  const middle = (figure: Figure) => middleOf(rounds, figure);
+  const middle = (figure: (round: BenchmarkRound) => readonly number[] | number | null) => {
+    const values = perRound(rounds, (round) => {
+      const value = figure(round);
+      return value === null ? [] : typeof value === 'number' ? [value] : value;
+    });
+    return values.length > 0 ? median(values) : null;
+  };
   const loadMs = middle((round) => round.load_ms);
   const decode = middle((round) => round.decode_tokens_per_second);
   const p50 = middle((round) => round.ms_per_token?.p50 ?? null);
@@ -54,9 +49,9 @@ export function medians(
     bytes_per_token: bytes,
     bytes_counted_by: bytes === null ? null : 'engine',
     achieved_bytes_per_second: null,
-    peak_share: null,
+    peak_share: middle((round) => round.beside_reading?.share ?? null),
     ffn_bytes_per_second: middle((round) => round.ffn_bytes_per_second),
-    ffn_peak_share: null,
+    ffn_peak_share: middle((round) => round.beside_reading?.ffn_share ?? null),
   };
 }
 
@@ -77,25 +72,8 @@ export function addBandwidth(cases: readonly BenchmarkCase[]): void {
       if (figures.bytes_per_token !== null) figures.bytes_counted_by = 'thermocline dense';
     }
     const { bytes_per_token: bytes, decode_tokens_per_second: speed } = figures;
-    figures.ffn_peak_share = shareOfRoof(one, (round) => round.ffn_bytes_per_second);
-    if (!bytes || speed === null) continue;
-    figures.achieved_bytes_per_second = bytes * speed;
-    figures.peak_share = shareOfRoof(one, (round) => {
-      const [own] = perRound([round], (each) => each.decode_tokens_per_second);
-      return own === undefined ? null : bytes * own;
-    });
+    if (bytes && speed !== null) figures.achieved_bytes_per_second = bytes * speed;
   }
-}
-
-/** Each round under its own roof. */
-function shareOfRoof(
-  { rounds }: BenchmarkCase,
-  bytesPerSecond: (round: BenchmarkRound) => number | null,
-): number | null {
-  return middleOf(rounds, (round) => {
-    const [moved, peak] = [bytesPerSecond(round), round.peak_bytes_per_second];
-    return moved === null || peak === null ? null : moved / peak;
-  });
 }
 
 /** The bytes of a token do not depend on threads or on other work. */

@@ -46,44 +46,36 @@ function describeSubjects(models: readonly string[]): Promise<Subject[]> {
   return Promise.all(models.map((path) => describeSubject(path)));
 }
 
-/**
- * Plain reading is measured between all cases: the speed of memory that is shared with others can
- * double from one minute to the next, and a case is compared with what there was beside it.
- *
- * @returns whether it came to its end
- */
+/** @returns whether it came to its end */
 async function measureAll(
   options: CompleteOptions,
   jobs: readonly Job[],
   { machine }: Benchmark,
 ): Promise<boolean> {
   const { rounds, order, onProgress = () => undefined } = options;
-  const threads = [...new Set(jobs.flatMap(({ work }) => work.threads ?? []))].sort(
-    (a, b) => a - b,
-  );
-  const total = threads.length + 2 * rounds * jobs.length;
+  const threads = [...new Set(jobs.flatMap(({ work }) => work.threads ?? []))];
+  const total = 2 * threads.length + rounds * jobs.length;
   let done = 0;
-  const step = async <T>(what: string, work: () => Promise<T>): Promise<T> => {
+  const step = async (what: string, work: () => Promise<void>) => {
     onProgress(done, total, what);
-    const result = await work();
+    await work();
     done += 1;
-    return result;
   };
-  const bandwidth = (count: number) =>
-    step('memory bandwidth', () => measureBandwidth(machine, count, options));
+  const bandwidth = async () => {
+    for (const count of threads) {
+      await step('memory bandwidth', () => measureBandwidth(machine, count, options));
+    }
+  };
   try {
-    let before = 0;
-    for (const count of threads) before = Math.max(before, await bandwidth(count));
+    await bandwidth();
     for (let round = 0; round < rounds; round++) {
       const back = order === 'alternating' && round % 2 === 1;
       for (const job of back ? [...jobs].reverse() : jobs) {
         await step(describeJob(job, round), () => runRound(job, round, options));
-        const after = await bandwidth(threads.at(-1) ?? 1);
-        const measured = job.result.rounds.find((one) => one.round === round);
-        if (measured) measured.peak_bytes_per_second = Math.max(before, after);
-        before = after;
       }
     }
+    // Once more at the end: others may have used the memory at the start.
+    await bandwidth();
     return true;
   } catch (error) {
     if (options.signal?.aborted && isStop(error)) return false;

@@ -49,7 +49,11 @@ function toRound(
     bytes_per_token: answer.bytesPerToken,
     computed_share: answer.computedShare,
     ffn_bytes_per_second: answer.ffnBytesPerSecond,
-    peak_bytes_per_second: null, // measured between rounds
+    beside_reading: answer.besideReading && {
+      bytes_per_second: answer.besideReading.bytesPerSecond,
+      share: answer.besideReading.share,
+      ffn_share: answer.besideReading.ffnShare,
+    },
   };
 }
 

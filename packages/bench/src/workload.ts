@@ -59,6 +59,17 @@ export interface Measurement {
   computedShare: number | null;
   /** What decode reads of the FFN's weights, over the time of just that. */
   ffnBytesPerSecond: number | null;
+  besideReading: BesideReading | null;
+}
+
+/** Decode and plain reading of memory in turn, medians over the steps. */
+export interface BesideReading {
+  /** What plain reading moved. */
+  bytesPerSecond: number;
+  /** What decode read, over what plain reading moved just before and after. */
+  share: number;
+  /** The same of the FFN's bytes and time; null where the engine tells neither. */
+  ffnShare: number | null;
 }
 
 /** Positions that a session must hold. */

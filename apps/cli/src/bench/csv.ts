@@ -42,7 +42,9 @@ const COLUMNS = [
   'predictor_bytes_per_token',
   'computed_share',
   'ffn_bytes_per_second',
-  'peak_bytes_per_second',
+  'reading_bytes_per_second',
+  'share_of_reading',
+  'ffn_share_of_reading',
   'about',
 ] as const;
 
@@ -70,7 +72,9 @@ function roundCells(round: BenchmarkRound) {
     predictor_bytes_per_token: round.bytes_per_token?.predictors,
     computed_share: round.computed_share,
     ffn_bytes_per_second: round.ffn_bytes_per_second,
-    peak_bytes_per_second: round.peak_bytes_per_second,
+    reading_bytes_per_second: round.beside_reading?.bytes_per_second,
+    share_of_reading: round.beside_reading?.share,
+    ffn_share_of_reading: round.beside_reading?.ffn_share,
   };
 }
 

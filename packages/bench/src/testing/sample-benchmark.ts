@@ -18,7 +18,7 @@ export function sampleRound(decode: number, round = 0): BenchmarkRound {
     bytes_per_token: { total: 1e7, ffn: 8e6, predictors: 0 },
     computed_share: 1,
     ffn_bytes_per_second: null,
-    peak_bytes_per_second: 1e10,
+    beside_reading: { bytes_per_second: 1e10, share: decode / 1000, ffn_share: null },
   };
 }
 

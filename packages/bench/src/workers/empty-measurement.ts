@@ -15,5 +15,6 @@ export function emptyMeasurement(about: string, loadMs: number | null = null): M
     bytesPerToken: null,
     computedShare: null,
     ffnBytesPerSecond: null,
+    besideReading: null,
   };
 }

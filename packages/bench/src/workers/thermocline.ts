@@ -4,6 +4,7 @@ import { percentiles } from '../percentiles.js';
 import { repeatFor } from '../repeat.js';
 import { seededTokens } from '../tokens.js';
 import { type Measurement, neededContext, type Workload } from '../workload.js';
+import { decodeBesideReading, type TimedStep } from './beside-reading.js';
 import { emptyMeasurement } from './empty-measurement.js';
 
 // Enough to touch every weight, and to let the processor and V8 warm up.
@@ -22,8 +23,8 @@ export async function measureThermocline(work: Workload): Promise<Measurement> {
     mode: work.mode,
   });
   if (work.promptTokens > 0) await timePrefill(session, work, measurement);
+  measurement.peakMemoryBytes = highestMemory();
   if (work.generate > 0) await timeDecode(model, session, work, measurement);
-  measurement.peakMemoryBytes = process.resourceUsage().maxRSS * 1024;
   return measurement;
 }
 
@@ -74,6 +75,14 @@ async function timeDecode(
     for (const session of sessions) await session.truncate(cached.length);
     return decode(model, sessions, { mode, tokens, steps, costs });
   });
+  measurement.peakMemoryBytes = highestMemory();
+  for (const session of sessions) await session.truncate(cached.length);
+  measurement.besideReading = await decodeBesideReading(
+    (index) =>
+      stepForced(model, sessions, { mode, following: tokens.subarray(cached.length) }, index),
+    generate,
+    work.threads,
+  );
   for (const session of sessions.slice(1)) await session.close();
   measurement.decodeTokensPerSecond = times.map((time) => (1000 * generate * batch) / time);
   measurement.stepMs = percentiles(steps);
@@ -89,27 +98,36 @@ interface Decoding {
   costs: StepStats[];
 }
 
-/** All sequences step together through the given tokens, each shifted, so that they differ. */
 async function decodeForced(
-  { engine }: Model,
+  model: Model,
   sessions: readonly Session[],
   { mode, tokens, steps, costs }: Decoding,
 ): Promise<number> {
-  const cached = sessions[0]?.length ?? 0;
-  const following = tokens.subarray(cached);
-  const start = performance.now();
-  let before = start;
+  const following = tokens.subarray(sessions[0]?.length ?? 0);
+  let time = 0;
   for (let i = 0; i < following.length; i++) {
-    const items = sessions.map((session, row) => {
-      const at = (i + row) % following.length;
-      return { session, tokens: following.subarray(at, at + 1), logits: 'last' as const };
-    });
-    for (const { stats } of await engine.step(items, { mode })) costs.push(stats);
-    const now = performance.now();
-    steps.push(now - before);
-    before = now;
+    const step = await stepForced(model, sessions, { mode, following }, i);
+    costs.push(...step.costs);
+    steps.push(step.ms);
+    time += step.ms;
   }
-  return before - start;
+  return time;
+}
+
+/** All sequences step together through the given tokens, each shifted, so that they differ. */
+async function stepForced(
+  { engine }: Model,
+  sessions: readonly Session[],
+  { mode, following }: { mode: Mode; following: Int32Array },
+  index: number,
+): Promise<TimedStep> {
+  const items = sessions.map((session, row) => {
+    const at = (index + row) % following.length;
+    return { session, tokens: following.subarray(at, at + 1), logits: 'last' as const };
+  });
+  const start = performance.now();
+  const results = await engine.step(items, { mode });
+  return { costs: results.map(({ stats }) => stats), ms: performance.now() - start };
 }
 
 /** The engine's own loop; what several sequences want at a time it computes in one pass. */
@@ -164,6 +182,11 @@ function costPerToken(
     computedShare: neurons > 0 ? sum((stats) => all(stats.computed)) / neurons : null,
     ffnBytesPerSecond: ffn > 0 && ffnMs > 0 ? (1000 * ffn) / ffnMs : null,
   };
+}
+
+/** Highest resident memory so far. */
+function highestMemory(): number {
+  return process.resourceUsage().maxRSS * 1024;
 }
 
 async function timed(work: () => Promise<unknown>): Promise<number> {
