@@ -40,7 +40,7 @@ for (let round = 0; round < Number(values.rounds); round++) {
 }
 
 const raw = rounds.flatMap((results, round) =>
-  Object.entries(results).flatMap(([run, { cases, machine }]) =>
+  Object.entries(results).flatMap(([run, { cases }]) =>
     cases.map(({ engine, mode, threads, batch, busy_cores, median: figures, rounds: [own] }) => ({
       round,
       run,
@@ -52,7 +52,7 @@ const raw = rounds.flatMap((results, round) =>
       decode_tps: figures.decode_tokens_per_second ?? '',
       prefill_tps: figures.prefill_tokens_per_second ?? '',
       bytes_per_token: figures.bytes_per_token ?? '',
-      peak_gb_per_second: (machine.peak_bytes_per_second ?? Number.NaN) / 1e9,
+      reading_gb_per_second: (own?.beside_reading?.bytes_per_second ?? Number.NaN) / 1e9,
       other_load: own?.other_load ?? '',
     })),
   ),

@@ -26,7 +26,7 @@ export function benchmarkCharts(canvas: Canvas, benchmark: Benchmark): Chart[] {
     }),
     chart(canvas, benchmark, {
       title: 'Bandwidth of decode against the roof',
-      caption: `Bytes per token times tokens per second${reading}. Skipping neurons lowers the bytes, not the roof.`,
+      caption: `Bytes per token times tokens per second${reading}. Percentages are of plain reading in the same moments; skipping neurons lowers the bytes, not the roof.`,
       axis: { label: 'GB/s', ...(peak !== null && { mark: peak / 1e9 }) },
       value: ({ median }) => scaled(median.achieved_bytes_per_second, 1e-9),
       note: ({ median }) => inPercent(median.peak_share),
