@@ -123,27 +123,40 @@ TC_INLINE void PlainTile(const RowTile<R>& tile, const Fetcher& ahead,
   for (int t = 0; t < N; ++t) StoreSums(sums, t, tile, y + t * y_stride);
 }
 
-// Plain rows side by side for one token. Widening takes several instructions a line, so few lines are
-// in flight at a time; eight rows that ask for memory far ahead, front to back, read a fifth
-// more a second than four.
-constexpr int kStreamedRows = 8;
+// A range of rows for one token: four stretches of it side by side, so that four chains of sums hide
+// each other's latency, and each stretch front to back, which processors fetch ahead by themselves. Rows that
+// follow each other, side by side, hide from them that they do.
+constexpr int kStretches = 4;
 
-// One row after the other shows the processor that memory is read front to back, which is faster still.
-// It takes vectors so wide that one chain of sums keeps up, and inputs that leave room in the first cache.
-TC_INLINE bool RowByRow(int64_t input_bytes) { return kLanes >= 16 && input_bytes <= 8 << 10; }
-
-template <typename P, bool kList>
-TC_INLINE void MatvecPlain(const RowMatrix& w, const RowSet& rows,
-                           const PlainInputs<typename P::Input>& x, float* y) {
-  if (!kList && RowByRow(w.cols * static_cast<int64_t>(sizeof(typename P::Input)))) {
-    for (int64_t i = 0; i < rows.count; ++i) {
-      PlainTile<P, 1, 1>(TileAt<1>(w, rows, i), NothingAhead(), x, w.cols, y, 0);
+template <typename P>
+TC_INLINE void MatvecStretches(const RowMatrix& w, const RowSet& rows,
+                               const PlainInputs<typename P::Input>& x, float* y) {
+  const int64_t each = rows.count / kStretches;
+  for (int64_t i = 0; i < each; ++i) {
+    RowTile<kStretches> tile;
+    tile.count = kStretches;
+    TC_UNROLL
+    for (int s = 0; s < kStretches; ++s) {
+      tile.index[s] = rows.begin + s * each + i;
+      tile.data[s] = w.data + tile.index[s] * w.stride;
     }
-    return;
+    PlainTile<P, kStretches, 1>(tile, NothingAhead(), x, w.cols, y, 0);
   }
-  for (int64_t i = 0; i < rows.count; i += kStreamedRows) {
-    PlainTile<P, kStreamedRows, 1>(TileAt<kStreamedRows>(w, rows, i),
-                                   Ahead<kStreamedRows, kList>(w, rows, i), x, w.cols, y, 0);
+  for (int64_t i = kStretches * each; i < rows.count; ++i) {
+    PlainTile<P, 1, 1>(TileAt<1>(w, rows, i), NothingAhead(), x, w.cols, y, 0);
+  }
+}
+
+// Listed rows for one token. Widening takes several instructions a line, so few lines are in flight at
+// a time; eight rows that ask for memory ahead read a fifth more a second than four.
+constexpr int kListedRows = 8;
+
+template <typename P>
+TC_INLINE void MatvecList(const RowMatrix& w, const RowSet& rows,
+                          const PlainInputs<typename P::Input>& x, float* y) {
+  for (int64_t i = 0; i < rows.count; i += kListedRows) {
+    PlainTile<P, kListedRows, 1>(TileAt<kListedRows>(w, rows, i), TileAhead<kListedRows>(w, rows, i),
+                                 x, w.cols, y, 0);
   }
 }
 
@@ -151,8 +164,7 @@ template <typename P>
 void MatmulElements(const RowMatrix& w, RowSet rows, const PlainInputs<typename P::Input>& x,
                     float* y, int64_t y_stride) {
   if (x.n_tokens == 1) {
-    return OneStretch(w, rows) ? MatvecPlain<P, false>(w, rows, x, y)
-                               : MatvecPlain<P, true>(w, rows, x, y);
+    return OneStretch(w, rows) ? MatvecStretches<P>(w, rows, x, y) : MatvecList<P>(w, rows, x, y);
   }
   const int64_t at_once =
       TokensAtOnce(w.cols * static_cast<int64_t>(sizeof(typename P::Input)));

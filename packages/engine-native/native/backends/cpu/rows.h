@@ -42,33 +42,24 @@ TC_INLINE RowTile<R> TileAt(const RowMatrix& w, const RowSet& rows, int64_t i) {
   return tile;
 }
 
-// Fetches memory that later tiles will read, line by line while this one is computed: the
-// rows of a range as one stretch from front to back, listed rows side by side.
-template <int R, bool kList>
-struct Ahead {
+// Fetches the rows of a later tile, side by side, line by line while this one is computed.
+template <int R>
+struct TileAhead {
   const std::byte* lines[R];
 
   // For the tile at i. Short rows need a longer lead than one tile to hide the latency.
-  TC_INLINE Ahead(const RowMatrix& w, const RowSet& rows, int64_t i) {
+  TC_INLINE TileAhead(const RowMatrix& w, const RowSet& rows, int64_t i) {
     constexpr int64_t kLead = 24 << 10;  // bytes
-    const int64_t lead = R * w.row_bytes > kLead ? R * w.row_bytes : kLead;
     const int64_t next = i + (R * w.row_bytes < kLead ? 2 * R : R);
     TC_UNROLL
     for (int j = 0; j < R; ++j) {
-      lines[j] = kList ? w.data + RowAt(rows, MinOf(next + j, rows.count - 1)) * w.stride
-                       : w.data + (rows.begin + i) * w.row_bytes + lead;
+      lines[j] = w.data + RowAt(rows, MinOf(next + j, rows.count - 1)) * w.stride;
     }
   }
   // REQUIRES: a call for every line of this tile's rows; line counts them.
   TC_INLINE void Fetch(int64_t line) const {
-    if constexpr (kList) {
-      TC_UNROLL
-      for (int j = 0; j < R; ++j) Prefetch(lines[j] + line * kLine);
-    } else {
-      const std::byte* const stretch = lines[0] + line * (R * kLine);
-      TC_UNROLL
-      for (int j = 0; j < R; ++j) Prefetch(stretch + j * kLine);
-    }
+    TC_UNROLL
+    for (int j = 0; j < R; ++j) Prefetch(lines[j] + line * kLine);
   }
 };
 
