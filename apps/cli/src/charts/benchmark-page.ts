@@ -63,7 +63,12 @@ function facts(benchmark: Benchmark): [string, string][] {
       `the decode speed of ${peer} at best, in mode ${contenderName(one)}`,
     ]),
     ...(shares.length > 0
-      ? [[inPercent(Math.max(...shares)), 'of plain reading in the same moments, at best'] as [string, string]]
+      ? [
+          [inPercent(Math.max(...shares)), 'of plain reading in the same moments, at best'] as [
+            string,
+            string,
+          ],
+        ]
       : []),
   ];
 }
