@@ -123,9 +123,9 @@ TC_INLINE void PlainTile(const RowTile<R>& tile, const Fetcher& ahead,
   for (int t = 0; t < N; ++t) StoreSums(sums, t, tile, y + t * y_stride);
 }
 
-// A range of rows for one token: four stretches of it side by side, so that four chains of sums hide
-// each other's latency, and each stretch front to back, which processors fetch ahead by themselves. Rows that
-// follow each other, side by side, hide from them that they do.
+// A range of rows for one token: four stretches of it side by side, so that four chains of sums
+// hide each other's latency, and each stretch front to back, which processors fetch ahead by
+// themselves. Rows that follow each other, side by side, hide from them that they do.
 constexpr int kStretches = 4;
 
 template <typename P>
@@ -147,16 +147,16 @@ TC_INLINE void MatvecStretches(const RowMatrix& w, const RowSet& rows,
   }
 }
 
-// Listed rows for one token. Widening takes several instructions a line, so few lines are in flight at
-// a time; eight rows that ask for memory ahead read a fifth more a second than four.
+// Listed rows for one token. Widening takes several instructions a line, so few lines are in
+// flight at a time; eight rows that ask for memory ahead read a fifth more a second than four.
 constexpr int kListedRows = 8;
 
 template <typename P>
 TC_INLINE void MatvecList(const RowMatrix& w, const RowSet& rows,
                           const PlainInputs<typename P::Input>& x, float* y) {
   for (int64_t i = 0; i < rows.count; i += kListedRows) {
-    PlainTile<P, kListedRows, 1>(TileAt<kListedRows>(w, rows, i), TileAhead<kListedRows>(w, rows, i),
-                                 x, w.cols, y, 0);
+    PlainTile<P, kListedRows, 1>(TileAt<kListedRows>(w, rows, i),
+                                 TileAhead<kListedRows>(w, rows, i), x, w.cols, y, 0);
   }
 }
 
