@@ -69,7 +69,7 @@ export function planGeometry(recipe: Recipe): Geometry {
   const embeddingConstant = EMBEDDING_EXPONENT + Math.floor(Math.log2(constantLimit) / 2);
   const input = nearest(1 / Math.sqrt(random * STEP_VARIANCE));
   const perLayer = (ADDED_ENERGY / layers) * 4 ** EMBEDDING_EXPONENT;
-  const active = activeNeurons(recipe) * MEAN_SQUARE[shape.activation];
+  const active = activeNeurons() * MEAN_SQUARE[shape.activation];
   return {
     constant,
     rank,
@@ -99,7 +99,8 @@ export function planGeometry(recipe: Recipe): Geometry {
     return Math.ceil(Math.log2((REACH * deviation) / most));
   }
 
-  function activeNeurons({ shape: { nFf, experts } }: Recipe): number {
+  function activeNeurons(): number {
+    const { nFf, experts } = shape;
     const density = plantsSparsity(shape) ? 1 - sparsity : 1;
     return density * (experts ? experts.used * nFf + experts.sharedFf : nFf);
   }
